@@ -1,0 +1,68 @@
+// What `apply` needs of a cluster.
+import type { VersionCheck } from "./blueprint.ts";
+import type { NewEvent } from "./event.ts";
+
+export interface ClusterHooks {
+	readonly signal: AbortSignal;
+	readonly onEvent: (event: NewEvent) => void | Promise<void>;
+}
+
+/**
+ * One cluster, seen through a client. All methods throw a Failure: `unavailable` (retryable) when the API
+ * server does not answer, `cancelled` when the signal ended the call.
+ */
+export interface Cluster {
+	/**
+	 * Fulfils when every workload of the namespace is ready: Deployments and StatefulSets rolled out, Jobs
+	 * complete, claims bound. Reports each workload once it is ready, and the reason of a stuck one within
+	 * seconds. Throws `workload_stuck` when a reason that will not pass by itself has lasted.
+	 */
+	waitUntilReady(namespace: string, hooks: ClusterHooks): Promise<void>;
+	/**
+	 * Deletes the namespace if it is there and belongs to this environment, and fulfils when it and all in
+	 * it are gone. Throws `conflict` if a namespace of that name belongs to somebody else.
+	 */
+	deleteNamespace(
+		namespace: string,
+		environment: string,
+		hooks: ClusterHooks,
+	): Promise<void>;
+	/**
+	 * Runs the verification Job inside the namespace and returns what each version endpoint answered.
+	 * Throws `verification_failed` naming each endpoint that did not answer as promised.
+	 */
+	verify(
+		request: VerifyRequest,
+		hooks: ClusterHooks,
+	): Promise<Record<string, string>>;
+	/** Gives back what the client holds. */
+	close(): Promise<void>;
+}
+
+export interface VerifyRequest {
+	readonly namespace: string;
+	/** The operation's attempt, part of the Job's name: an attempt never meets the Job of another. */
+	readonly run: string;
+	/** Runs the script: an image with Node in it. */
+	readonly image: string;
+	readonly checks: readonly VersionCheck[];
+}
+
+/** Marks a Job whose outcome matters, so that the sandbox computes it from what runs. The value is the kind of Job. */
+export const jobLabel = "impresario.dev/job";
+/** Labels on every object of an environment. */
+export const environmentLabel = "impresario.dev/environment";
+export const tenantLabel = "impresario.dev/tenant";
+export const managedByLabel = "app.kubernetes.io/managed-by";
+export const managedBy = "impresario";
+/** The variable in which the verification Job finds its VersionChecks, as JSON. */
+export const checksVariable = "CHECKS";
+
+/** What the verification Job leaves as its termination message, as JSON; one entry per check. */
+export interface CheckResult {
+	readonly process: string;
+	/** The version that the endpoint answered, if it answered one. */
+	readonly version: string | null;
+	/** Why there is no version, or why it is not the promised one. */
+	readonly error: string | null;
+}

@@ -1,0 +1,97 @@
+// The words of the product, and what an environment may be asked to do.
+//
+// tenant       a team: owns environments, has tokens
+// actor        who calls, with which right
+// target       a place to deploy to: one Kubernetes cluster, with defaults
+// blueprint    a Pulumi program with immutable versions
+// release      a named set of Maestro images, process → image reference
+// environment  what a tenant ordered; its name is unique in the tenant
+// revision     one immutable wish for an environment; numbered 1, 2, 3
+// operation    one attempt to bring an environment to a revision
+// event        one line in the ordered log of an environment
+import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { OperationKind } from "./operation.ts";
+import type { Size } from "./spec.ts";
+
+export const lifecycles = [
+	"creating",
+	"ready",
+	"destroying",
+	"destroyed",
+	"failed",
+] as const;
+export type Lifecycle = (typeof lifecycles)[number];
+
+export const healths = [
+	"healthy",
+	"degraded",
+	"unreachable",
+	"unknown",
+] as const;
+export type Health = (typeof healths)[number];
+
+export interface Endpoints {
+	readonly client: string;
+	readonly server: string;
+	readonly analyticsFront: string;
+	readonly websocket: string;
+}
+
+export interface Environment {
+	readonly id: EnvironmentId;
+	readonly name: string;
+	readonly tenant: string;
+	readonly blueprint: string;
+	readonly description: string;
+	readonly labels: Readonly<Record<string, string>>;
+	readonly lifecycle: Lifecycle;
+	readonly health: Health;
+	readonly target: string;
+	readonly namespace: string;
+	/** The revision that runs, if one was applied to its end. */
+	readonly revision: number | null;
+	readonly desiredRevision: number;
+	readonly endpoints: Endpoints | null;
+	/** What each version endpoint answered when the environment was verified. */
+	readonly versions: Readonly<Record<string, string>>;
+	readonly createdAt: Date;
+	readonly updatedAt: Date;
+}
+
+export interface Revision {
+	readonly environment: EnvironmentId;
+	readonly number: number;
+	readonly blueprintVersion: string;
+	readonly release: string;
+	readonly size: Size;
+	readonly createdAt: Date;
+}
+
+/**
+ * What each state allows: for each verb on an existing environment, the reason why not, or undefined.
+ * Asked by the verbs before anything is written; a portal asks the same table.
+ */
+const refusals: Record<
+	Exclude<OperationKind, "create">,
+	Partial<Record<Lifecycle, string>>
+> = {
+	destroy: { destroyed: "It is destroyed already." },
+};
+
+export function refusal(
+	verb: Exclude<OperationKind, "create">,
+	environment: Pick<Environment, "lifecycle">,
+): string | undefined {
+	return refusals[verb][environment.lifecycle];
+}
+
+/** The lifecycle after an operation of this kind ended. */
+export function lifecycleAfter(
+	kind: OperationKind,
+	succeeded: boolean,
+): Lifecycle {
+	if (!succeeded) return "failed";
+	return kind === "destroy" ? "destroyed" : "ready";
+}
+
+export type { EnvironmentId, OperationId };

@@ -1,0 +1,105 @@
+// The closed list of events: what a reader of the log may meet, and what each carries.
+import type { FailureRecord } from "../failure.ts";
+import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { Changes, OperationKind, PhaseName } from "./operation.ts";
+
+/** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
+interface ResourceData {
+	readonly kind: string;
+	readonly name: string;
+}
+
+/** The data of each type. Dotted names, in the past tense. */
+export interface EventData {
+	"operation.queued": { readonly kind: OperationKind };
+	"operation.started": {
+		readonly kind: OperationKind;
+		readonly attempt: number;
+	};
+	"operation.recovered": { readonly attempt: number; readonly reason: string };
+	"operation.postponed": {
+		readonly attempt: number;
+		readonly retryInMs: number;
+		readonly error: FailureRecord;
+	};
+	"operation.succeeded": {
+		readonly kind: OperationKind;
+		readonly changes: Changes;
+	};
+	"operation.failed": {
+		readonly kind: OperationKind;
+		readonly error: FailureRecord;
+	};
+	"operation.timed_out": {
+		readonly kind: OperationKind;
+		readonly error: FailureRecord;
+	};
+	"operation.superseded": {
+		readonly kind: OperationKind;
+		readonly by: OperationId;
+	};
+	"phase.started": { readonly phase: PhaseName };
+	"phase.succeeded": { readonly phase: PhaseName; readonly durationMs: number };
+	"phase.failed": {
+		readonly phase: PhaseName;
+		readonly durationMs: number;
+		readonly error: FailureRecord;
+	};
+	"resource.created": ResourceData;
+	"resource.updated": ResourceData;
+	"resource.replaced": ResourceData;
+	"resource.deleted": ResourceData;
+	"resource.failed": ResourceData & { readonly message: string };
+	"engine.warned": { readonly message: string };
+	"workload.ready": ResourceData;
+	"workload.stuck": ResourceData & {
+		readonly reason: string;
+		readonly message: string;
+		readonly advice: string;
+	};
+	"verification.passed": {
+		readonly versions: Readonly<Record<string, string>>;
+	};
+	"environment.ready": { readonly revision: number };
+	"environment.destroyed": Record<string, never>;
+}
+
+export type EventType = keyof EventData;
+
+export const eventTypes = Object.keys({
+	"operation.queued": 0,
+	"operation.started": 0,
+	"operation.recovered": 0,
+	"operation.postponed": 0,
+	"operation.succeeded": 0,
+	"operation.failed": 0,
+	"operation.timed_out": 0,
+	"operation.superseded": 0,
+	"phase.started": 0,
+	"phase.succeeded": 0,
+	"phase.failed": 0,
+	"resource.created": 0,
+	"resource.updated": 0,
+	"resource.replaced": 0,
+	"resource.deleted": 0,
+	"resource.failed": 0,
+	"engine.warned": 0,
+	"workload.ready": 0,
+	"workload.stuck": 0,
+	"verification.passed": 0,
+	"environment.ready": 0,
+	"environment.destroyed": 0,
+} satisfies Record<EventType, 0>) as EventType[];
+
+/** An event before it has its place in the log. */
+export type NewEvent = {
+	[T in EventType]: { readonly type: T; readonly data: EventData[T] };
+}[EventType];
+
+/** A line of the log. `id` counts from 1 within its environment, without gaps. */
+export type Event = NewEvent & {
+	readonly id: number;
+	readonly at: Date;
+	readonly environment: EnvironmentId;
+	readonly operation: OperationId | null;
+};

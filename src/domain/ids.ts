@@ -1,0 +1,30 @@
+// Identifiers carry their kind as a prefix and in their type, so that one cannot be taken for another.
+import { randomBytes } from "node:crypto";
+
+export type EnvironmentId = string & { readonly kind: "environment" };
+export type OperationId = string & { readonly kind: "operation" };
+export type TenantId = string & { readonly kind: "tenant" };
+export type TokenId = string & { readonly kind: "token" };
+export type TargetId = string & { readonly kind: "target" };
+
+// Lower-case letters and digits without those that look alike, so that an id can be read aloud. 32 of them: 5 bits each.
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/** `length` random characters of the alphabet; 5 bits of randomness each. */
+export function createSuffix(length: number): string {
+	return Array.from(
+		randomBytes(length),
+		(byte) => alphabet[byte % alphabet.length],
+	).join("");
+}
+
+export const createEnvironmentId = () =>
+	`env_${createSuffix(20)}` as EnvironmentId;
+export const createOperationId = () => `op_${createSuffix(20)}` as OperationId;
+export const createTenantId = () => `ten_${createSuffix(20)}` as TenantId;
+export const createTokenId = () => `tok_${createSuffix(20)}` as TokenId;
+export const createTargetId = () => `tgt_${createSuffix(20)}` as TargetId;
+
+/** Whether a path segment is an environment's id and not its name: names cannot contain an underscore. */
+export const isEnvironmentId = (text: string): text is EnvironmentId =>
+	/^env_[0-9a-z]{20}$/.test(text);

@@ -1,0 +1,90 @@
+// A Maestro release: which image each of the 14 processes runs.
+import { z } from "zod";
+
+/**
+ * The 14 processes of a Maestro Server. A process's name is also the name of its Deployment and, where it
+ * listens, of its Service.
+ */
+export const processNames = [
+	"client",
+	"server",
+	"discovery",
+	"discovery-worker",
+	"reports",
+	"reports-worker",
+	"scheduler",
+	"scheduler-worker",
+	"analytics",
+	"analytics-worker",
+	"analytics-front",
+	"data",
+	"audit",
+	"websocket",
+] as const;
+
+export type ProcessName = (typeof processNames)[number];
+
+// The grammar of distribution/reference, without its rarer forms: [host[:port]/]path[:tag][@digest].
+const imagePattern =
+	/^(?:[a-z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\w][\w.-]{0,127})?(?:@sha256:[a-f0-9]{64})?$/;
+
+export const imageReference = z
+	.string()
+	.max(512)
+	.regex(
+		imagePattern,
+		"must be an image reference such as registry.example/path:tag or path@sha256:<64 hex digits>",
+	);
+
+export const releaseName = z
+	.string()
+	.min(1)
+	.max(64)
+	.regex(
+		/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/,
+		"must be lower-case letters, digits, dots and hyphens",
+	);
+
+export const releaseImages = z.strictObject(
+	Object.fromEntries(
+		processNames.map((name) => [name, imageReference]),
+	) as Record<ProcessName, typeof imageReference>,
+);
+
+export type ReleaseImages = z.infer<typeof releaseImages>;
+
+export interface Release {
+	readonly name: string;
+	readonly images: ReleaseImages;
+}
+
+const upstreamImages: Record<ProcessName, string> = {
+	client: "client-maestro",
+	server: "server-maestro",
+	discovery: "discovery-maestro",
+	"discovery-worker": "discovery-maestro-celery",
+	reports: "reports-maestro",
+	"reports-worker": "reports-maestro-celery",
+	scheduler: "scheduler-maestro",
+	"scheduler-worker": "scheduler-maestro-celery",
+	analytics: "analytics-maestro",
+	"analytics-worker": "analytics-maestro-celery",
+	"analytics-front": "analytics-front-maestro",
+	data: "data-maestro",
+	audit: "audit-app-maestro",
+	websocket: "websocket-maestro",
+};
+
+/** Upstream's images with semantic tags. The client has a numbering of its own (compatibility table of Maestro's documentation). */
+export function upstreamRelease(name: string, clientVersion: string): Release {
+	const entries = processNames.map((process) => [
+		process,
+		`maestroserver/${upstreamImages[process]}:${process === "client" ? clientVersion : name}`,
+	]);
+	return { name, images: Object.fromEntries(entries) as ReleaseImages };
+}
+
+export const builtInReleases: readonly Release[] = [
+	upstreamRelease("0.6.0", "0.15.0"),
+];
+export const defaultRelease = "0.6.0";

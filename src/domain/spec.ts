@@ -1,0 +1,46 @@
+// What may be asked of an environment, and what is meant when it is not said.
+import { z } from "zod";
+import { dnsLabel, environmentNameLength } from "./names.ts";
+import { defaultRelease, releaseName } from "./release.ts";
+
+/** `small`: one of each process, for QA, minutes to live. `ha`: the promise. */
+export const sizes = ["small", "ha"] as const;
+export type Size = (typeof sizes)[number];
+
+export const blueprintNames = ["maestro"] as const;
+export type BlueprintName = (typeof blueprintNames)[number];
+
+// As Kubernetes' own label values, without prefixes: they become labels of the namespace.
+const labelKey = z
+	.string()
+	.regex(
+		/^[a-z0-9A-Z]([-_.a-z0-9A-Z]{0,61}[a-z0-9A-Z])?$/,
+		"must be a label name of at most 63 characters",
+	);
+const labelValue = z
+	.string()
+	.regex(
+		/^([a-z0-9A-Z]([-_.a-z0-9A-Z]{0,61}[a-z0-9A-Z])?)?$/,
+		"must be a label value of at most 63 characters",
+	);
+
+export const labels = z
+	.record(labelKey, labelValue)
+	.refine(
+		(all) => Object.keys(all).length <= 16,
+		"must have at most 16 labels",
+	);
+
+/** The order of an environment. Only `name` is required. */
+export const environmentSpec = z.strictObject({
+	name: dnsLabel(environmentNameLength),
+	blueprint: z.enum(blueprintNames).default("maestro"),
+	size: z.enum(sizes).default("small"),
+	release: releaseName.default(defaultRelease),
+	/** The target's name; without one, the default target. */
+	target: dnsLabel(63).optional(),
+	labels: labels.default({}),
+	description: z.string().max(500).default(""),
+});
+
+export type EnvironmentSpec = z.infer<typeof environmentSpec>;

@@ -1,0 +1,43 @@
+// Who owns and who calls.
+import { z } from "zod";
+import type { TenantId, TokenId } from "./ids.ts";
+import { dnsLabel, tenantNameLength } from "./names.ts";
+
+/** In rising order: each may do what those before it may. `platform-admin` runs the service and belongs to the tenant `platform`. */
+export const roles = ["viewer", "operator", "admin", "platform-admin"] as const;
+export type Role = (typeof roles)[number];
+
+/** Roles that a tenant's token can have. */
+export const tenantRoles = ["viewer", "operator", "admin"] as const;
+
+export const mayActAs = (role: Role, needed: Role): boolean =>
+	roles.indexOf(role) >= roles.indexOf(needed);
+
+export const platformTenant = "platform";
+
+export interface Tenant {
+	readonly id: TenantId;
+	readonly name: string;
+	readonly createdAt: Date;
+}
+
+/** Who calls, established from the request's token. */
+export interface Actor {
+	readonly token: TokenId;
+	readonly name: string;
+	readonly tenant: Tenant;
+	readonly role: Role;
+}
+
+export interface Token {
+	readonly id: TokenId;
+	readonly name: string;
+	readonly tenant: string;
+	readonly role: Role;
+	readonly createdAt: Date;
+	readonly expiresAt: Date | null;
+	readonly revokedAt: Date | null;
+}
+
+export const tenantName = dnsLabel(tenantNameLength);
+export const tokenName = z.string().min(1).max(100);
