@@ -1,0 +1,82 @@
+// Seals secret values with AES-256-GCM. The key's id travels with the value, so keys can rotate, and the
+// value's place is authenticated with it, so that a sealed value cannot be moved to another row.
+import {
+	createCipheriv,
+	createDecipheriv,
+	createHash,
+	randomBytes,
+} from "node:crypto";
+import { Failure } from "./failure.ts";
+
+const format = 1;
+const keyIdLength = 4;
+const nonceLength = 12;
+const tagLength = 16;
+const headLength = 1 + keyIdLength + nonceLength + tagLength;
+
+export interface SealKey {
+	readonly id: Buffer;
+	readonly key: Buffer;
+}
+
+/** Throws `not_set_up` unless the text is 32 bytes in hexadecimal or base64. */
+export function parseSealKey(text: string): SealKey {
+	const trimmed = text.trim();
+	const key = /^[0-9a-f]{64}$/i.test(trimmed)
+		? Buffer.from(trimmed, "hex")
+		: Buffer.from(trimmed, "base64");
+	if (key.length !== 32) {
+		throw new Failure({
+			code: "not_set_up",
+			message: "The seal key is not 32 bytes in hexadecimal or base64.",
+			advice: "Make one with: openssl rand -hex 32",
+		});
+	}
+	return {
+		id: createHash("sha256").update(key).digest().subarray(0, keyIdLength),
+		key,
+	};
+}
+
+/** `place` says where the value is kept, such as `secrets/env_…/MAESTRO_SECRETJWT`; it opens only there. */
+export function seal(key: SealKey, place: string, value: string): Buffer {
+	const nonce = randomBytes(nonceLength);
+	const cipher = createCipheriv("aes-256-gcm", key.key, nonce);
+	cipher.setAAD(Buffer.from(place));
+	const body = Buffer.concat([cipher.update(value, "utf8"), cipher.final()]);
+	return Buffer.concat([
+		Buffer.of(format),
+		key.id,
+		nonce,
+		cipher.getAuthTag(),
+		body,
+	]);
+}
+
+/** Throws `not_set_up` when the value was sealed with another key, for another place, or was altered. */
+export function open(key: SealKey, place: string, sealed: Buffer): string {
+	const id = sealed.subarray(1, 1 + keyIdLength);
+	const nonce = sealed.subarray(1 + keyIdLength, 1 + keyIdLength + nonceLength);
+	const tag = sealed.subarray(headLength - tagLength, headLength);
+	try {
+		if (sealed[0] !== format || !id.equals(key.id)) {
+			throw new Error("sealed with another key");
+		}
+		const decipher = createDecipheriv("aes-256-gcm", key.key, nonce);
+		decipher.setAAD(Buffer.from(place));
+		decipher.setAuthTag(tag);
+		return Buffer.concat([
+			decipher.update(sealed.subarray(headLength)),
+			decipher.final(),
+		]).toString("utf8");
+	} catch (error) {
+		throw new Failure({
+			code: "not_set_up",
+			message: `The sealed value ${place} cannot be opened with this seal key.`,
+			untouched: "The value was left as it is.",
+			advice:
+				"Start the service with the key that sealed it (SEAL_KEY, or the seal-key file of its data folder).",
+			cause: error,
+		});
+	}
+}

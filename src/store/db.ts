@@ -1,0 +1,221 @@
+// The connection to PostgreSQL and the shape of its tables. Store functions take either a connection or a
+// transaction as their first argument; who calls decides.
+import {
+	type ColumnType,
+	type Generated,
+	type JSONColumnType,
+	Kysely,
+	PostgresDialect,
+	sql,
+} from "kysely";
+import pg from "pg";
+import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
+import type {
+	EnvironmentId,
+	OperationId,
+	TargetId,
+	TenantId,
+	TokenId,
+} from "../domain/ids.ts";
+import type {
+	Changes,
+	OperationKind,
+	OperationState,
+	PhaseName,
+	PhaseRecord,
+} from "../domain/operation.ts";
+import type { ReleaseImages } from "../domain/release.ts";
+import type { Size } from "../domain/spec.ts";
+import type { Role } from "../domain/tenant.ts";
+import { Failure, type FailureRecord } from "../failure.ts";
+
+type Time = ColumnType<Date, Date | undefined, Date>;
+type OptionalTime = ColumnType<
+	Date | null,
+	Date | null | undefined,
+	Date | null
+>;
+
+export interface Tables {
+	tenants: { id: TenantId; name: string; created_at: Time };
+	tokens: {
+		id: TokenId;
+		tenant_id: TenantId;
+		name: string;
+		role: Role;
+		hash: Buffer;
+		created_at: Time;
+		expires_at: OptionalTime;
+		revoked_at: OptionalTime;
+	};
+	targets: {
+		id: TargetId;
+		name: string;
+		kubeconfig: Buffer;
+		cluster_identifier: string;
+		domain: string;
+		ingress_class: string | null;
+		storage_class: string | null;
+		is_default: boolean;
+		created_at: Time;
+	};
+	releases: {
+		name: string;
+		images: JSONColumnType<ReleaseImages>;
+		created_at: Time;
+	};
+	environments: {
+		id: EnvironmentId;
+		tenant_id: TenantId;
+		target_id: TargetId;
+		name: string;
+		blueprint: string;
+		description: string;
+		labels: JSONColumnType<Record<string, string>>;
+		lifecycle: Lifecycle;
+		health: Health;
+		namespace: string;
+		revision: number | null;
+		desired_revision: number;
+		endpoints: JSONColumnType<Endpoints | null>;
+		versions: JSONColumnType<
+			Record<string, string>,
+			string | undefined,
+			string
+		>;
+		last_event_id: Generated<number>;
+		created_at: Time;
+		updated_at: Time;
+	};
+	secrets: { environment_id: EnvironmentId; name: string; sealed: Buffer };
+	revisions: {
+		environment_id: EnvironmentId;
+		number: number;
+		blueprint_version: string;
+		release: string;
+		images: JSONColumnType<ReleaseImages>;
+		size: Size;
+		created_at: Time;
+	};
+	operations: {
+		id: OperationId;
+		sequence: Generated<number>;
+		environment_id: EnvironmentId;
+		kind: OperationKind;
+		state: OperationState;
+		phase: PhaseName | null;
+		attempt: Generated<number>;
+		revision_from: number | null;
+		revision_to: number | null;
+		phases: JSONColumnType<PhaseRecord[], string | undefined, string>;
+		changes: JSONColumnType<Changes>;
+		requested_by: string;
+		error: JSONColumnType<FailureRecord | null, string | undefined, string>;
+		lease_owner: string | null;
+		lease_expires_at: OptionalTime;
+		fence: number | null;
+		not_before: OptionalTime;
+		enqueued_at: Time;
+		created_at: Time;
+		started_at: OptionalTime;
+		finished_at: OptionalTime;
+		deadline_at: OptionalTime;
+	};
+	events: {
+		environment_id: EnvironmentId;
+		id: number;
+		operation_id: OperationId | null;
+		type: string;
+		data: JSONColumnType<object>;
+		at: Time;
+	};
+}
+
+/** A connection pool or a transaction. */
+export type Db = Kysely<Tables>;
+
+export interface Database {
+	readonly db: Db;
+	/** Ends the connections. */
+	close(): Promise<void>;
+}
+
+// Sequences stay far below 2^53, so bigint columns are read as numbers.
+const int8 = 20;
+pg.types.setTypeParser(int8, Number);
+
+/**
+ * Opens a pool on the database. Connects lazily; nothing waits longer than `connectTimeoutMs` for a
+ * connection, so that an absent database is an answer and not a hang.
+ */
+export function openDatabase(options: {
+	url: string;
+	maxConnections: number;
+	onError: (error: Error) => void;
+}): Database {
+	const pool = new pg.Pool({
+		connectionString: options.url,
+		max: options.maxConnections,
+		connectionTimeoutMillis: 5_000,
+		idleTimeoutMillis: 30_000,
+		keepAlive: true,
+		statement_timeout: 30_000,
+		application_name: "impresario",
+	});
+	// An idle connection that breaks would otherwise end the process.
+	pool.on("error", options.onError);
+	const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+	return { db, close: () => db.destroy() };
+}
+
+/** Whether the database answers. */
+export async function isReachable(db: Db): Promise<boolean> {
+	try {
+		await sql`select 1`.execute(db);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/** PostgreSQL's code of a violated unique index, with the index's name. */
+export function violatedIndex(error: unknown): string | undefined {
+	return error instanceof pg.DatabaseError && error.code === "23505"
+		? error.constraint
+		: undefined;
+}
+
+// Class 08: connection; 57P: shut down or starting; 53: out of resources (PostgreSQL manual, appendix A).
+const unreachableStates = /^(08|57P|53)/;
+const unreachableErrnos = new Set([
+	"ECONNREFUSED",
+	"ECONNRESET",
+	"EPIPE",
+	"ETIMEDOUT",
+	"ENOENT",
+	"EHOSTUNREACH",
+	"ENOTFOUND",
+	"EAI_AGAIN",
+]);
+
+/** Turns the driver's errors that mean "the database is not there" into a Failure; returns others as they are. */
+export function translateDatabaseError(error: unknown): unknown {
+	if (!(error instanceof Error) || error instanceof Failure) return error;
+	const code = "code" in error ? String(error.code) : "";
+	const gone =
+		error instanceof pg.DatabaseError
+			? unreachableStates.test(code)
+			: unreachableErrnos.has(code) ||
+				/Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
+					error.message,
+				);
+	if (!gone) return error;
+	return new Failure({
+		code: "unavailable",
+		message: "The database cannot be reached.",
+		untouched: "Nothing was changed by this request.",
+		advice: "Try again in a few seconds.",
+		retryable: true,
+		cause: error,
+	});
+}

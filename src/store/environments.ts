@@ -1,0 +1,250 @@
+import { sql } from "kysely";
+import type {
+	Endpoints,
+	Environment,
+	Health,
+	Lifecycle,
+} from "../domain/environment.ts";
+import {
+	type EnvironmentId,
+	isEnvironmentId,
+	type TargetId,
+	type TenantId,
+} from "../domain/ids.ts";
+import type { BlueprintName } from "../domain/spec.ts";
+import { Failure } from "../failure.ts";
+import { type Db, violatedIndex } from "./db.ts";
+import type { PageRequest } from "./page.ts";
+
+const selectEnvironments = (db: Db) =>
+	db
+		.selectFrom("environments as e")
+		.innerJoin("tenants as t", "t.id", "e.tenant_id")
+		.innerJoin("targets as g", "g.id", "e.target_id")
+		.selectAll("e")
+		.select(["t.name as tenant_name", "g.name as target_name"]);
+
+type Row = Awaited<
+	ReturnType<ReturnType<typeof selectEnvironments>["executeTakeFirstOrThrow"]>
+>;
+
+const toEnvironment = (row: Row): Environment => ({
+	id: row.id,
+	name: row.name,
+	tenant: row.tenant_name,
+	blueprint: row.blueprint,
+	description: row.description,
+	labels: row.labels,
+	lifecycle: row.lifecycle,
+	health: row.health,
+	target: row.target_name,
+	namespace: row.namespace,
+	revision: row.revision,
+	desiredRevision: row.desired_revision,
+	endpoints: row.endpoints,
+	versions: row.versions,
+	createdAt: row.created_at,
+	updatedAt: row.updated_at,
+});
+
+/** Throws `conflict` when the tenant has a living environment of that name. */
+export async function createEnvironment(
+	db: Db,
+	environment: {
+		readonly id: EnvironmentId;
+		readonly tenant: TenantId;
+		readonly target: TargetId;
+		readonly name: string;
+		readonly blueprint: BlueprintName;
+		readonly description: string;
+		readonly labels: Readonly<Record<string, string>>;
+		readonly namespace: string;
+	},
+): Promise<void> {
+	try {
+		await db
+			.insertInto("environments")
+			.values({
+				id: environment.id,
+				tenant_id: environment.tenant,
+				target_id: environment.target,
+				name: environment.name,
+				blueprint: environment.blueprint,
+				description: environment.description,
+				labels: JSON.stringify(environment.labels),
+				lifecycle: "creating",
+				health: "unknown",
+				namespace: environment.namespace,
+				revision: null,
+				desired_revision: 1,
+				endpoints: JSON.stringify(null),
+			})
+			.execute();
+	} catch (error) {
+		if (violatedIndex(error) !== "environments_by_name") throw error;
+		throw new Failure({
+			code: "conflict",
+			message: `There is an environment named "${environment.name}" already.`,
+			untouched:
+				"The environment that has the name was not changed, and none was made.",
+			advice:
+				"Choose another name, or destroy the environment that has it first.",
+			errors: [{ pointer: "/name", message: "is taken" }],
+		});
+	}
+}
+
+/** Which tenant's environments may be seen; undefined: all of them. */
+export type Scope = TenantId | undefined;
+
+/**
+ * By id, or by the name of a living one within `tenant`. What lies outside the scope is not found, exactly
+ * like what does not exist.
+ */
+export async function findEnvironment(
+	db: Db,
+	lookup: {
+		readonly idOrName: string;
+		readonly scope: Scope;
+		readonly tenant: TenantId;
+	},
+): Promise<Environment | undefined> {
+	let query = selectEnvironments(db);
+	if (lookup.scope !== undefined) {
+		query = query.where("e.tenant_id", "=", lookup.scope);
+	}
+	query = isEnvironmentId(lookup.idOrName)
+		? query.where("e.id", "=", lookup.idOrName)
+		: query
+				.where("e.name", "=", lookup.idOrName)
+				.where("e.tenant_id", "=", lookup.tenant)
+				.where("e.lifecycle", "<>", "destroyed");
+	const row = await query.executeTakeFirst();
+	return row && toEnvironment(row);
+}
+
+/** Locks the row until the transaction ends: whoever decides about an environment does so alone. */
+export async function lockEnvironment(
+	db: Db,
+	id: EnvironmentId,
+): Promise<Environment> {
+	await db
+		.selectFrom("environments")
+		.select("id")
+		.where("id", "=", id)
+		.forUpdate()
+		.executeTakeFirstOrThrow();
+	return loadEnvironment(db, id);
+}
+
+export async function loadEnvironment(
+	db: Db,
+	id: EnvironmentId,
+): Promise<Environment> {
+	const row = await selectEnvironments(db)
+		.where("e.id", "=", id)
+		.executeTakeFirstOrThrow();
+	return toEnvironment(row);
+}
+
+export interface EnvironmentFilter {
+	readonly lifecycle?: Lifecycle | undefined;
+	readonly name?: string | undefined;
+	/** All of them must be there. */
+	readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Newest first. Destroyed ones only when asked for by lifecycle. */
+export async function listEnvironments(
+	db: Db,
+	scope: Scope,
+	request: PageRequest & { readonly filter: EnvironmentFilter },
+): Promise<Environment[]> {
+	const { filter, after } = request;
+	let query = selectEnvironments(db)
+		.orderBy("e.created_at", "desc")
+		.orderBy("e.id", "desc")
+		.limit(request.limit);
+	if (scope !== undefined) query = query.where("e.tenant_id", "=", scope);
+	query =
+		filter.lifecycle === undefined
+			? query.where("e.lifecycle", "<>", "destroyed")
+			: query.where("e.lifecycle", "=", filter.lifecycle);
+	if (filter.name !== undefined)
+		query = query.where("e.name", "=", filter.name);
+	if (filter.labels !== undefined) {
+		query = query.where(
+			sql<boolean>`e.labels @> ${JSON.stringify(filter.labels)}::jsonb`,
+		);
+	}
+	if (after !== undefined) {
+		query = query.where((eb) =>
+			eb(
+				eb.refTuple("e.created_at", "e.id"),
+				"<",
+				eb.tuple(after.createdAt, after.id as EnvironmentId),
+			),
+		);
+	}
+	return (await query.execute()).map(toEnvironment);
+}
+
+/** What needs no operation: returns whether there was such an environment. */
+export async function describeEnvironment(
+	db: Db,
+	id: EnvironmentId,
+	change: {
+		readonly labels?: Readonly<Record<string, string>> | undefined;
+		readonly description?: string | undefined;
+	},
+): Promise<void> {
+	await db
+		.updateTable("environments")
+		.set({
+			updated_at: sql<Date>`now()`,
+			...(change.labels && { labels: JSON.stringify(change.labels) }),
+			...(change.description !== undefined && {
+				description: change.description,
+			}),
+		})
+		.where("id", "=", id)
+		.execute();
+}
+
+/** The part of an environment's row that operations move. */
+export async function updateEnvironment(
+	db: Db,
+	id: EnvironmentId,
+	change: {
+		readonly lifecycle?: Lifecycle;
+		readonly health?: Health;
+		readonly revision?: number | null;
+		readonly endpoints?: Endpoints | null;
+		readonly versions?: Readonly<Record<string, string>>;
+	},
+): Promise<void> {
+	const { endpoints, versions, ...rest } = change;
+	await db
+		.updateTable("environments")
+		.set({
+			...rest,
+			updated_at: sql<Date>`now()`,
+			...(endpoints !== undefined && { endpoints: JSON.stringify(endpoints) }),
+			...(versions !== undefined && { versions: JSON.stringify(versions) }),
+		})
+		.where("id", "=", id)
+		.execute();
+}
+
+/** The target of an environment, which never changes. */
+export async function loadEnvironmentTarget(
+	db: Db,
+	id: EnvironmentId,
+): Promise<TargetId> {
+	const row = await db
+		.selectFrom("environments")
+		.select("target_id")
+		.where("id", "=", id)
+		.executeTakeFirstOrThrow();
+	return row.target_id;
+}

@@ -1,0 +1,201 @@
+// Ownership of an operation: a lease with a fencing token. The token is in the WHERE of every statement
+// that an owner writes with, so an owner that lost its lease changes nothing, however late it wakes up.
+// Checking first and writing then would leave a gap in which the lease can be lost.
+import { sql } from "kysely";
+import type { OperationId } from "../domain/ids.ts";
+import {
+	activeStates,
+	type Changes,
+	type FinalState,
+	leaseMs,
+	type Operation,
+	operationDeadlineMs,
+	operationKinds,
+	type PhaseName,
+	type PhaseRecord,
+} from "../domain/operation.ts";
+import { Failure, type FailureRecord } from "../failure.ts";
+import { type Db, violatedIndex } from "./db.ts";
+import { toOperation } from "./operations.ts";
+
+/** What an owner shows with each write. */
+export interface Lease {
+	readonly operation: OperationId;
+	readonly fence: number;
+}
+
+export interface Claimed {
+	readonly operation: Operation;
+	readonly lease: Lease;
+}
+
+const leaseEnd = sql<Date>`now() + make_interval(secs => ${leaseMs / 1000})`;
+
+const deadline = sql<Date>`now() + make_interval(secs => case kind ${sql.join(
+	operationKinds.map(
+		(kind) =>
+			sql`when ${kind} then ${operationDeadlineMs(kind) / 1000}::float8`,
+	),
+	sql` `,
+)} end)`;
+
+export function lostLease(lease: Lease): Failure {
+	return new Failure({
+		code: "lease_lost",
+		message: `The lease on ${lease.operation} belongs to another worker now.`,
+		untouched: "Nothing was written.",
+	});
+}
+
+/**
+ * Takes an operation: a queued one that is at the head of its environment's line, or one whose owner's
+ * lease is over. Returns undefined when there is nothing to take, for whatever reason: a message may come
+ * twice, late, or for something that another worker has.
+ */
+export async function claimOperation(
+	db: Db,
+	request: {
+		readonly id: OperationId;
+		readonly owner: string;
+		readonly maxAttempts: number;
+	},
+): Promise<Claimed | undefined> {
+	try {
+		const row = await db
+			.updateTable("operations as o")
+			.set({
+				state: sql`case when o.state = 'queued' then 'running' else 'recovering' end`,
+				attempt: sql`o.attempt + 1`,
+				lease_owner: request.owner,
+				lease_expires_at: leaseEnd,
+				fence: sql`nextval('fencing_tokens')`,
+				not_before: null,
+				started_at: sql`coalesce(o.started_at, now())`,
+				deadline_at: sql`coalesce(o.deadline_at, ${deadline})`,
+			})
+			.where("o.id", "=", request.id)
+			.where("o.attempt", "<", request.maxAttempts)
+			.where((eb) =>
+				eb.or([
+					eb.and([
+						eb("o.state", "=", "queued"),
+						eb.not(
+							eb.exists(
+								eb
+									.selectFrom("operations as p")
+									.select("p.id")
+									.whereRef("p.environment_id", "=", "o.environment_id")
+									.whereRef("p.sequence", "<", "o.sequence")
+									.where("p.finished_at", "is", null),
+							),
+						),
+					]),
+					eb.and([
+						eb("o.state", "in", activeStates),
+						sql<boolean>`o.lease_expires_at < now()`,
+						sql<boolean>`coalesce(o.not_before, now()) <= now()`,
+						sql<boolean>`o.deadline_at > now()`,
+					]),
+				]),
+			)
+			.returningAll("o")
+			.executeTakeFirst();
+		if (row?.fence == null) return undefined;
+		return {
+			operation: toOperation(row),
+			lease: { operation: row.id, fence: row.fence },
+		};
+	} catch (error) {
+		// Another operation of the environment is active: this one stays in line.
+		if (violatedIndex(error) === "operations_one_active") return undefined;
+		throw error;
+	}
+}
+
+const owned = (db: Db, lease: Lease) =>
+	db
+		.updateTable("operations")
+		.where("id", "=", lease.operation)
+		.where("fence", "=", lease.fence)
+		.where("state", "in", activeStates);
+
+/** Keeps the lease for another `leaseMs`. Throws `lease_lost`. */
+export async function renewLease(db: Db, lease: Lease): Promise<void> {
+	const result = await owned(db, lease)
+		.set({ lease_expires_at: leaseEnd })
+		.executeTakeFirst();
+	if (result.numUpdatedRows === 0n) throw lostLease(lease);
+}
+
+/**
+ * Locks the operation's row for the transaction, as its owner. Throws `lease_lost`. Whatever is written in
+ * the same transaction is written by the owner or not at all.
+ */
+export async function holdLease(db: Db, lease: Lease): Promise<void> {
+	const row = await db
+		.selectFrom("operations")
+		.select("id")
+		.where("id", "=", lease.operation)
+		.where("fence", "=", lease.fence)
+		.where("state", "in", activeStates)
+		.forUpdate()
+		.executeTakeFirst();
+	if (row === undefined) throw lostLease(lease);
+}
+
+/** Writes how far the operation is. Throws `lease_lost`. */
+export async function recordProgress(
+	db: Db,
+	lease: Lease,
+	progress: {
+		readonly phase: PhaseName;
+		readonly phases: readonly PhaseRecord[];
+		readonly changes?: Changes;
+	},
+): Promise<void> {
+	const result = await owned(db, lease)
+		.set({
+			phase: progress.phase,
+			phases: JSON.stringify(progress.phases),
+			...(progress.changes && { changes: JSON.stringify(progress.changes) }),
+		})
+		.executeTakeFirst();
+	if (result.numUpdatedRows === 0n) throw lostLease(lease);
+}
+
+/** Gives the lease back with the operation's end. Throws `lease_lost`. */
+export async function closeOperation(
+	db: Db,
+	lease: Lease,
+	outcome: { readonly state: FinalState; readonly error: FailureRecord | null },
+): Promise<void> {
+	const result = await owned(db, lease)
+		.set({
+			state: outcome.state,
+			error: JSON.stringify(outcome.error),
+			finished_at: sql<Date>`now()`,
+			lease_owner: null,
+		})
+		.executeTakeFirst();
+	if (result.numUpdatedRows === 0n) throw lostLease(lease);
+}
+
+/**
+ * Gives the lease back without an end: whoever claims it after `delayMs` goes on. The environment stays
+ * taken meanwhile. Throws `lease_lost`.
+ */
+export async function releaseLease(
+	db: Db,
+	lease: Lease,
+	delayMs: number,
+): Promise<void> {
+	const result = await owned(db, lease)
+		.set({
+			state: "recovering",
+			lease_owner: null,
+			lease_expires_at: sql<Date>`now()`,
+			not_before: sql<Date>`now() + make_interval(secs => ${delayMs / 1000})`,
+		})
+		.executeTakeFirst();
+	if (result.numUpdatedRows === 0n) throw lostLease(lease);
+}

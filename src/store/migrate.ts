@@ -1,0 +1,95 @@
+// Brings the database's schema to this version: migrations/NNNN-what.sql in order, each once, each in a
+// transaction of its own. A released file is never edited: its digest is kept and compared.
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import pg from "pg";
+import { Failure } from "../failure.ts";
+
+const folder = new URL("./migrations/", import.meta.url);
+// Any fixed number: whoever migrates this database asks for the same lock.
+const advisoryLock = 7_301_991;
+
+interface Migration {
+	readonly name: string;
+	readonly text: string;
+	readonly digest: string;
+}
+
+function listMigrations(): Migration[] {
+	return readdirSync(folder)
+		.filter((file) => /^\d{4}-.*\.sql$/.test(file))
+		.sort()
+		.map((name) => {
+			const text = readFileSync(new URL(name, folder), "utf8");
+			return {
+				name,
+				text,
+				digest: createHash("sha256").update(text).digest("hex"),
+			};
+		});
+}
+
+/**
+ * Applies what is missing and returns the names of what was applied. Any number of processes may call it at
+ * once. Throws a Failure when the database is newer than this version or an applied file was edited since.
+ */
+export async function migrate(url: string): Promise<string[]> {
+	const client = new pg.Client({
+		connectionString: url,
+		connectionTimeoutMillis: 10_000,
+	});
+	await client.connect();
+	try {
+		await client.query("select pg_advisory_lock($1)", [advisoryLock]);
+		await client.query(
+			"create table if not exists migrations (name text primary key, digest text not null, applied_at timestamptz not null default now())",
+		);
+		const { rows } = await client.query<{ name: string; digest: string }>(
+			"select name, digest from migrations",
+		);
+		const known = listMigrations();
+		refuseStrangers(rows, known);
+		const applied = new Set(rows.map((row) => row.name));
+		const missing = known.filter((migration) => !applied.has(migration.name));
+		for (const migration of missing) await apply(client, migration);
+		return missing.map((migration) => migration.name);
+	} finally {
+		// Ending the connection gives the lock back.
+		await client.end();
+	}
+}
+
+function refuseStrangers(
+	rows: readonly { name: string; digest: string }[],
+	known: readonly Migration[],
+): void {
+	for (const row of rows) {
+		const migration = known.find((one) => one.name === row.name);
+		if (migration?.digest === row.digest) continue;
+		throw new Failure({
+			code: "not_set_up",
+			message: migration
+				? `The migration ${row.name} was applied with another content than it has now.`
+				: `The database has the migration ${row.name}, which this version of Impresario does not know.`,
+			untouched: "The database was not changed.",
+			advice: migration
+				? "Restore the file; a released migration is never edited, a new one is added."
+				: "Start the newer version of Impresario that made it, or another database.",
+		});
+	}
+}
+
+async function apply(client: pg.Client, migration: Migration): Promise<void> {
+	await client.query("begin");
+	try {
+		await client.query(migration.text);
+		await client.query(
+			"insert into migrations (name, digest) values ($1, $2)",
+			[migration.name, migration.digest],
+		);
+		await client.query("commit");
+	} catch (error) {
+		await client.query("rollback");
+		throw error;
+	}
+}

@@ -1,0 +1,319 @@
+import { sql } from "kysely";
+import type { EnvironmentId, OperationId } from "../domain/ids.ts";
+import {
+	finalStates,
+	noChanges,
+	type Operation,
+	type OperationKind,
+	type OperationState,
+} from "../domain/operation.ts";
+import type { Db } from "./db.ts";
+import type { Scope } from "./environments.ts";
+import type { PageRequest } from "./page.ts";
+
+const selectOperations = (db: Db) => db.selectFrom("operations").selectAll();
+
+export type OperationRow = Awaited<
+	ReturnType<ReturnType<typeof selectOperations>["executeTakeFirstOrThrow"]>
+>;
+
+export const toOperation = (row: OperationRow): Operation => ({
+	id: row.id,
+	environment: row.environment_id,
+	kind: row.kind,
+	state: row.state,
+	phase: row.phase,
+	attempt: row.attempt,
+	revisionFrom: row.revision_from,
+	revisionTo: row.revision_to,
+	phases: row.phases,
+	changes: row.changes,
+	requestedBy: row.requested_by,
+	createdAt: row.created_at,
+	startedAt: row.started_at,
+	finishedAt: row.finished_at,
+	deadlineAt: row.deadline_at,
+	error: row.error,
+});
+
+export async function createOperation(
+	db: Db,
+	operation: {
+		readonly id: OperationId;
+		readonly environment: EnvironmentId;
+		readonly kind: OperationKind;
+		readonly revisionFrom: number | null;
+		readonly revisionTo: number | null;
+		readonly requestedBy: string;
+	},
+): Promise<Operation> {
+	const row = await db
+		.insertInto("operations")
+		.values({
+			id: operation.id,
+			environment_id: operation.environment,
+			kind: operation.kind,
+			state: "queued",
+			phase: null,
+			revision_from: operation.revisionFrom,
+			revision_to: operation.revisionTo,
+			changes: JSON.stringify(noChanges),
+			requested_by: operation.requestedBy,
+		})
+		.returningAll()
+		.executeTakeFirstOrThrow();
+	return toOperation(row);
+}
+
+/** What lies outside the scope is not found, exactly like what does not exist. */
+export async function findOperation(
+	db: Db,
+	id: string,
+	scope: Scope,
+): Promise<Operation | undefined> {
+	let query = selectOperations(db).where("id", "=", id as OperationId);
+	if (scope !== undefined) {
+		query = query.where("environment_id", "in", (eb) =>
+			eb.selectFrom("environments").select("id").where("tenant_id", "=", scope),
+		);
+	}
+	const row = await query.executeTakeFirst();
+	return row && toOperation(row);
+}
+
+/** Newest first. */
+export async function listOperations(
+	db: Db,
+	environment: EnvironmentId,
+	page: PageRequest,
+): Promise<Operation[]> {
+	let query = selectOperations(db)
+		.where("environment_id", "=", environment)
+		.orderBy("created_at", "desc")
+		.orderBy("id", "desc")
+		.limit(page.limit);
+	if (page.after !== undefined) {
+		const { createdAt, id } = page.after;
+		query = query.where((eb) =>
+			eb(
+				eb.refTuple("created_at", "id"),
+				"<",
+				eb.tuple(createdAt, id as OperationId),
+			),
+		);
+	}
+	return (await query.execute()).map(toOperation);
+}
+
+/** Of each environment the operation that moves it, or else the first one that waits to. */
+export async function listCurrentOperations(
+	db: Db,
+	environments: readonly EnvironmentId[],
+): Promise<Map<EnvironmentId, OperationId>> {
+	if (environments.length === 0) return new Map();
+	const rows = await db
+		.selectFrom("operations")
+		.distinctOn("environment_id")
+		.select(["environment_id", "id"])
+		.where("environment_id", "in", environments)
+		.where("finished_at", "is", null)
+		.orderBy("environment_id")
+		.orderBy(sql`state = 'queued'`)
+		.orderBy("sequence")
+		.execute();
+	return new Map(rows.map((row) => [row.environment_id, row.id]));
+}
+
+export interface QueuePlace {
+	/** How many operations are before it: of its own environment, or of all if none of its own is. 0: it is next. */
+	readonly position: number;
+	/** The operation of the same environment that must end first. */
+	readonly waitingFor: OperationId | null;
+}
+
+/** Where a queued operation stands. */
+export async function findQueuePlace(
+	db: Db,
+	operation: Pick<Operation, "id" | "environment">,
+): Promise<QueuePlace> {
+	const self = db
+		.selectFrom("operations")
+		.select("sequence")
+		.where("id", "=", operation.id);
+	const own = await db
+		.selectFrom("operations")
+		.select("id")
+		.where("environment_id", "=", operation.environment)
+		.where("finished_at", "is", null)
+		.where("sequence", "<", self)
+		.orderBy("sequence")
+		.execute();
+	const blocker = own[0];
+	if (blocker !== undefined) {
+		return { position: own.length, waitingFor: blocker.id };
+	}
+	const { ahead } = await db
+		.selectFrom("operations")
+		.select((eb) => eb.fn.countAll<number>().as("ahead"))
+		.where("state", "=", "queued")
+		.where("sequence", "<", self)
+		.executeTakeFirstOrThrow();
+	return { position: ahead, waitingFor: null };
+}
+
+/** Ends operations of this environment that nobody has begun, in favour of a newer one. Returns which. */
+export async function supersedeQueued(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<Operation[]> {
+	const rows = await db
+		.updateTable("operations")
+		.set({ state: "superseded", finished_at: sql<Date>`now()` })
+		.where("environment_id", "=", environment)
+		.where("state", "=", "queued")
+		.returningAll()
+		.execute();
+	return rows.map(toOperation);
+}
+
+/** The oldest operation of an environment that waits for its turn. */
+export async function findNextQueued(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<OperationId | undefined> {
+	const row = await db
+		.selectFrom("operations")
+		.select("id")
+		.where("environment_id", "=", environment)
+		.where("state", "=", "queued")
+		.orderBy("sequence")
+		.executeTakeFirst();
+	return row?.id;
+}
+
+const open = (db: Db) =>
+	db.selectFrom("operations as o").where("o.finished_at", "is", null);
+
+/** An operation that should be worked on and is not, with the number of its claims so far. */
+export interface Forgotten {
+	readonly id: OperationId;
+	readonly attempt: number;
+}
+
+/**
+ * Marks as sent, and returns, what a lost message may have left behind: queued ones at the head of their
+ * environment's line that were last sent more than `afterMs` ago, and those whose lease is over and whose
+ * pause is too. At most `limit` at once.
+ */
+export async function takeForgotten(
+	db: Db,
+	request: { readonly afterMs: number; readonly limit: number },
+): Promise<Forgotten[]> {
+	const lastSent = sql<boolean>`o.enqueued_at < now() - make_interval(secs => ${request.afterMs / 1000})`;
+	const candidates = open(db)
+		.select("o.id")
+		.where((eb) =>
+			eb.or([
+				eb.and([
+					eb("o.state", "=", "queued"),
+					lastSent,
+					eb.not(
+						eb.exists(
+							eb
+								.selectFrom("operations as p")
+								.select("p.id")
+								.whereRef("p.environment_id", "=", "o.environment_id")
+								.whereRef("p.sequence", "<", "o.sequence")
+								.where("p.finished_at", "is", null),
+						),
+					),
+				]),
+				eb.and([
+					eb("o.state", "in", ["running", "recovering"]),
+					sql<boolean>`o.lease_expires_at < now()`,
+					sql<boolean>`coalesce(o.not_before, now()) <= now()`,
+					// Sent once per expiry, then again only after `afterMs`.
+					eb.or([
+						sql<boolean>`o.enqueued_at < greatest(o.lease_expires_at, o.not_before)`,
+						lastSent,
+					]),
+				]),
+			]),
+		)
+		.orderBy("o.sequence")
+		.limit(request.limit)
+		.forUpdate()
+		.skipLocked();
+	return await db
+		.updateTable("operations")
+		.set({ enqueued_at: sql<Date>`now()` })
+		.where("id", "in", candidates)
+		.returning(["id", "attempt"])
+		.execute();
+}
+
+/**
+ * Operations that nobody will end any more: begun `maxAttempts` times and abandoned, over their deadline
+ * without an owner, or queued for longer than `queuedForMs`. Locked for the transaction that ends them.
+ */
+export async function listOverdue(
+	db: Db,
+	limits: { readonly maxAttempts: number; readonly queuedForMs: number },
+): Promise<Operation[]> {
+	const rows = await open(db)
+		.selectAll("o")
+		.where((eb) =>
+			eb.or([
+				eb.and([
+					eb("o.state", "in", ["running", "recovering"]),
+					sql<boolean>`o.lease_expires_at < now()`,
+					eb.or([
+						eb("o.attempt", ">=", limits.maxAttempts),
+						sql<boolean>`o.deadline_at < now()`,
+					]),
+				]),
+				eb.and([
+					eb("o.state", "=", "queued"),
+					sql<boolean>`o.created_at < now() - make_interval(secs => ${limits.queuedForMs / 1000})`,
+				]),
+			]),
+		)
+		.orderBy("o.sequence")
+		.limit(50)
+		.forUpdate()
+		.skipLocked()
+		.execute();
+	return rows.map(toOperation);
+}
+
+/** Ends an operation that has no owner. Returns whether it was still open. */
+export async function closeAbandoned(
+	db: Db,
+	id: OperationId,
+	outcome: {
+		readonly state: OperationState;
+		readonly error: Operation["error"];
+	},
+): Promise<boolean> {
+	const result = await db
+		.updateTable("operations")
+		.set({
+			state: outcome.state,
+			error: JSON.stringify(outcome.error),
+			finished_at: sql<Date>`now()`,
+			lease_owner: null,
+		})
+		.where("id", "=", id)
+		.where("state", "not in", finalStates)
+		.executeTakeFirst();
+	return result.numUpdatedRows > 0n;
+}
+
+/** Notes that the message was put on the queue just now. */
+export async function markEnqueued(db: Db, id: OperationId): Promise<void> {
+	await db
+		.updateTable("operations")
+		.set({ enqueued_at: sql<Date>`now()` })
+		.where("id", "=", id)
+		.execute();
+}

@@ -1,0 +1,94 @@
+import type { Revision } from "../domain/environment.ts";
+import type { EnvironmentId } from "../domain/ids.ts";
+import type { Release } from "../domain/release.ts";
+import type { Size } from "../domain/spec.ts";
+import type { Db } from "./db.ts";
+
+/** A revision with the images that it was ordered with. */
+export interface StoredRevision extends Omit<Revision, "release"> {
+	readonly release: Release;
+}
+
+export async function createRevision(
+	db: Db,
+	revision: {
+		readonly environment: EnvironmentId;
+		readonly number: number;
+		readonly blueprintVersion: string;
+		readonly release: Release;
+		readonly size: Size;
+	},
+): Promise<void> {
+	await db
+		.insertInto("revisions")
+		.values({
+			environment_id: revision.environment,
+			number: revision.number,
+			blueprint_version: revision.blueprintVersion,
+			release: revision.release.name,
+			images: JSON.stringify(revision.release.images),
+			size: revision.size,
+		})
+		.execute();
+}
+
+const selectRevisions = (db: Db, environment: EnvironmentId) =>
+	db
+		.selectFrom("revisions")
+		.selectAll()
+		.where("environment_id", "=", environment);
+
+type Row = Awaited<
+	ReturnType<ReturnType<typeof selectRevisions>["executeTakeFirstOrThrow"]>
+>;
+
+const toRevision = (row: Row): StoredRevision => ({
+	environment: row.environment_id,
+	number: row.number,
+	blueprintVersion: row.blueprint_version,
+	release: { name: row.release, images: row.images },
+	size: row.size,
+	createdAt: row.created_at,
+});
+
+export async function loadRevision(
+	db: Db,
+	environment: EnvironmentId,
+	number: number,
+): Promise<StoredRevision> {
+	return toRevision(
+		await selectRevisions(db, environment)
+			.where("number", "=", number)
+			.executeTakeFirstOrThrow(),
+	);
+}
+
+/** The wished-for revision of each environment, by id. */
+export async function listDesiredRevisions(
+	db: Db,
+	environments: readonly EnvironmentId[],
+): Promise<Map<EnvironmentId, StoredRevision>> {
+	if (environments.length === 0) return new Map();
+	const rows = await db
+		.selectFrom("revisions as r")
+		.innerJoin("environments as e", (join) =>
+			join
+				.onRef("e.id", "=", "r.environment_id")
+				.onRef("e.desired_revision", "=", "r.number"),
+		)
+		.selectAll("r")
+		.where("r.environment_id", "in", environments)
+		.execute();
+	return new Map(rows.map((row) => [row.environment_id, toRevision(row)]));
+}
+
+/** Newest first. */
+export async function listRevisions(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<StoredRevision[]> {
+	const rows = await selectRevisions(db, environment)
+		.orderBy("number", "desc")
+		.execute();
+	return rows.map(toRevision);
+}

@@ -1,0 +1,107 @@
+import { createTargetId, type TargetId } from "../domain/ids.ts";
+import type { Target } from "../domain/target.ts";
+import type { Db } from "./db.ts";
+
+const columns = [
+	"id",
+	"name",
+	"domain",
+	"ingress_class",
+	"storage_class",
+	"is_default",
+	"created_at",
+] as const;
+
+interface Row {
+	id: TargetId;
+	name: string;
+	domain: string;
+	ingress_class: string | null;
+	storage_class: string | null;
+	is_default: boolean;
+	created_at: Date;
+}
+
+const toTarget = (row: Row): Target => ({
+	id: row.id,
+	name: row.name,
+	domain: row.domain,
+	ingressClass: row.ingress_class,
+	storageClass: row.storage_class,
+	isDefault: row.is_default,
+	createdAt: row.created_at,
+});
+
+/** How a target is reached. The kubeconfig is sealed. */
+export interface TargetAccess {
+	readonly kubeconfig: Buffer;
+	readonly clusterIdentifier: string;
+}
+
+/** Makes the target, or brings the one of this name up to date. The first target is the default one. */
+export async function saveTarget(
+	db: Db,
+	target: Pick<Target, "name" | "domain" | "ingressClass" | "storageClass"> &
+		TargetAccess,
+): Promise<Target> {
+	const content = {
+		kubeconfig: target.kubeconfig,
+		cluster_identifier: target.clusterIdentifier,
+		domain: target.domain,
+		ingress_class: target.ingressClass,
+		storage_class: target.storageClass,
+	};
+	const row = await db
+		.insertInto("targets")
+		.values((eb) => ({
+			id: createTargetId(),
+			name: target.name,
+			...content,
+			is_default: eb.not(
+				eb.exists(
+					eb.selectFrom("targets").select("id").where("is_default", "=", true),
+				),
+			),
+		}))
+		.onConflict((oc) => oc.column("name").doUpdateSet(content))
+		.returning(columns)
+		.executeTakeFirstOrThrow();
+	return toTarget(row);
+}
+
+/** By name, or the default one. */
+export async function findTarget(
+	db: Db,
+	name: string | undefined,
+): Promise<Target | undefined> {
+	const query = db.selectFrom("targets").select(columns);
+	const row = await (name === undefined
+		? query.where("is_default", "=", true)
+		: query.where("name", "=", name)
+	).executeTakeFirst();
+	return row && toTarget(row);
+}
+
+export async function listTargets(db: Db): Promise<Target[]> {
+	const rows = await db
+		.selectFrom("targets")
+		.select(columns)
+		.orderBy("name")
+		.execute();
+	return rows.map(toTarget);
+}
+
+export async function loadTargetAccess(
+	db: Db,
+	id: TargetId,
+): Promise<TargetAccess> {
+	const row = await db
+		.selectFrom("targets")
+		.select(["kubeconfig", "cluster_identifier"])
+		.where("id", "=", id)
+		.executeTakeFirstOrThrow();
+	return {
+		kubeconfig: row.kubeconfig,
+		clusterIdentifier: row.cluster_identifier,
+	};
+}

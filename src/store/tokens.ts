@@ -1,0 +1,136 @@
+import { sql } from "kysely";
+import { createTokenId, type TenantId, type TokenId } from "../domain/ids.ts";
+import type { Actor, Role, Token } from "../domain/tenant.ts";
+import type { Db } from "./db.ts";
+import type { PageRequest } from "./page.ts";
+
+const selectTokens = (db: Db) =>
+	db
+		.selectFrom("tokens")
+		.innerJoin("tenants", "tenants.id", "tokens.tenant_id")
+		.select([
+			"tokens.id",
+			"tokens.name",
+			"tokens.role",
+			"tokens.created_at",
+			"tokens.expires_at",
+			"tokens.revoked_at",
+			"tenants.id as tenant_id",
+			"tenants.name as tenant_name",
+			"tenants.created_at as tenant_created_at",
+		]);
+
+type Row = Awaited<
+	ReturnType<ReturnType<typeof selectTokens>["executeTakeFirstOrThrow"]>
+>;
+
+const toToken = (row: Row): Token => ({
+	id: row.id,
+	name: row.name,
+	tenant: row.tenant_name,
+	role: row.role,
+	createdAt: row.created_at,
+	expiresAt: row.expires_at,
+	revokedAt: row.revoked_at,
+});
+
+/** Keeps a token's hash, SHA-256 of its text; the text itself is nobody's but the caller's. */
+export async function createToken(
+	db: Db,
+	token: {
+		readonly tenant: TenantId;
+		readonly name: string;
+		readonly role: Role;
+		readonly hash: Buffer;
+		readonly expiresAt: Date | null;
+	},
+): Promise<Token> {
+	const id = createTokenId();
+	await db
+		.insertInto("tokens")
+		.values({
+			id,
+			tenant_id: token.tenant,
+			name: token.name,
+			role: token.role,
+			hash: token.hash,
+			expires_at: token.expiresAt,
+		})
+		.execute();
+	return toToken(
+		await selectTokens(db)
+			.where("tokens.id", "=", id)
+			.executeTakeFirstOrThrow(),
+	);
+}
+
+/** Who a token stands for, unless it is unknown, revoked or expired. */
+export async function findActor(
+	db: Db,
+	hash: Buffer,
+): Promise<Actor | undefined> {
+	const row = await selectTokens(db)
+		.where("tokens.hash", "=", hash)
+		.where("tokens.revoked_at", "is", null)
+		.where((eb) =>
+			eb.or([
+				eb("tokens.expires_at", "is", null),
+				eb("tokens.expires_at", ">", sql<Date>`now()`),
+			]),
+		)
+		.executeTakeFirst();
+	return (
+		row && {
+			token: row.id,
+			name: row.name,
+			role: row.role,
+			tenant: {
+				id: row.tenant_id,
+				name: row.tenant_name,
+				createdAt: row.tenant_created_at,
+			},
+		}
+	);
+}
+
+/** Newest first; revoked ones too. Without a tenant: of all tenants. */
+export async function listTokens(
+	db: Db,
+	tenant: TenantId | undefined,
+	page: PageRequest,
+): Promise<Token[]> {
+	let query = selectTokens(db)
+		.orderBy("tokens.created_at", "desc")
+		.orderBy("tokens.id", "desc")
+		.limit(page.limit);
+	if (tenant !== undefined)
+		query = query.where("tokens.tenant_id", "=", tenant);
+	if (page.after !== undefined) {
+		const { createdAt, id } = page.after;
+		query = query.where((eb) =>
+			eb(
+				eb.refTuple("tokens.created_at", "tokens.id"),
+				"<",
+				eb.tuple(createdAt, id as TokenId),
+			),
+		);
+	}
+	return (await query.execute()).map(toToken);
+}
+
+/** Takes effect with the next request. Returns whether there is such a token (of this tenant, if one is given). */
+export async function revokeToken(
+	db: Db,
+	id: TokenId,
+	tenant: TenantId | undefined,
+): Promise<boolean> {
+	let query = db
+		.updateTable("tokens")
+		.set((eb) => ({
+			revoked_at: eb.fn.coalesce("revoked_at", sql<Date>`now()`),
+		}))
+		.where("id", "=", id);
+	if (tenant !== undefined) query = query.where("tenant_id", "=", tenant);
+	const result = await query.executeTakeFirst();
+	return result.numUpdatedRows > 0n;
+}
