@@ -27,6 +27,26 @@ export interface EngineOutcome {
 	readonly outputs: BlueprintOutputs | null;
 }
 
+/** What an engine must be told of the machine that it runs on. */
+export interface EngineSettings {
+	/** The Pulumi CLI's executable. */
+	readonly pulumiBin: string;
+	/** The Kubernetes provider's executable. */
+	readonly pluginBin: string;
+	/** The CLI's home: a folder of ours, made when it is missing. */
+	readonly pulumiHome: string;
+	/** Holds a folder per stack, with what the CLI reads and nothing that must be kept. */
+	readonly workRoot: string;
+	/** Holds the state of every stack. Must be kept. */
+	readonly stateDir: string;
+	/** Encrypts the secrets in the state. A secret. */
+	readonly statePassphrase: string;
+	/** The machine's environment; little of it reaches the CLI. */
+	readonly environment: Readonly<Record<string, string | undefined>>;
+	/** How long an interrupted CLI may go on, in milliseconds, before it is ended by force. */
+	readonly graceMs?: number;
+}
+
 /**
  * Runs one update at a time.
  *

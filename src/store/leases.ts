@@ -187,14 +187,19 @@ export async function closeOperation(
 export async function releaseLease(
 	db: Db,
 	lease: Lease,
-	delayMs: number,
+	options: {
+		readonly delayMs: number;
+		/** False when the attempt ended for the worker's reasons and not for its own. */
+		readonly countsAsAttempt: boolean;
+	},
 ): Promise<void> {
 	const result = await owned(db, lease)
 		.set({
 			state: "recovering",
 			lease_owner: null,
 			lease_expires_at: sql<Date>`now()`,
-			not_before: sql<Date>`now() + make_interval(secs => ${delayMs / 1000})`,
+			not_before: sql<Date>`now() + make_interval(secs => ${options.delayMs / 1000})`,
+			...(!options.countsAsAttempt && { attempt: sql<number>`attempt - 1` }),
 		})
 		.executeTakeFirst();
 	if (result.numUpdatedRows === 0n) throw lostLease(lease);

@@ -73,9 +73,11 @@ export async function findOperation(
 ): Promise<Operation | undefined> {
 	let query = selectOperations(db).where("id", "=", id as OperationId);
 	if (scope !== undefined) {
-		query = query.where("environment_id", "in", (eb) =>
-			eb.selectFrom("environments").select("id").where("tenant_id", "=", scope),
-		);
+		const visible = db
+			.selectFrom("environments")
+			.select("id")
+			.where("tenant_id", "=", scope);
+		query = query.where("environment_id", "in", visible);
 	}
 	const row = await query.executeTakeFirst();
 	return row && toOperation(row);
@@ -174,6 +176,21 @@ export async function supersedeQueued(
 		.returningAll()
 		.execute();
 	return rows.map(toOperation);
+}
+
+/** The operation of this kind that waits or runs, if there is one. */
+export async function findOpenOperation(
+	db: Db,
+	environment: EnvironmentId,
+	kind: OperationKind,
+): Promise<Operation | undefined> {
+	const row = await selectOperations(db)
+		.where("environment_id", "=", environment)
+		.where("kind", "=", kind)
+		.where("finished_at", "is", null)
+		.orderBy("sequence")
+		.executeTakeFirst();
+	return row && toOperation(row);
 }
 
 /** The oldest operation of an environment that waits for its turn. */

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { createTargetId, type TargetId } from "../domain/ids.ts";
 import type { Target } from "../domain/target.ts";
 import type { Db } from "./db.ts";
@@ -53,16 +54,12 @@ export async function saveTarget(
 	};
 	const row = await db
 		.insertInto("targets")
-		.values((eb) => ({
+		.values({
 			id: createTargetId(),
 			name: target.name,
 			...content,
-			is_default: eb.not(
-				eb.exists(
-					eb.selectFrom("targets").select("id").where("is_default", "=", true),
-				),
-			),
-		}))
+			is_default: sql<boolean>`not exists (select from targets where is_default)`,
+		})
 		.onConflict((oc) => oc.column("name").doUpdateSet(content))
 		.returning(columns)
 		.executeTakeFirstOrThrow();
@@ -104,4 +101,13 @@ export async function loadTargetAccess(
 		kubeconfig: row.kubeconfig,
 		clusterIdentifier: row.cluster_identifier,
 	};
+}
+
+export async function loadTarget(db: Db, id: TargetId): Promise<Target> {
+	const row = await db
+		.selectFrom("targets")
+		.select(columns)
+		.where("id", "=", id)
+		.executeTakeFirstOrThrow();
+	return toTarget(row);
 }

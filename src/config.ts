@@ -1,0 +1,107 @@
+// Variables become one checked value, here and nowhere else. Nothing else in the service reads a variable.
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { dnsLabel } from "./domain/names.ts";
+import { Failure } from "./failure.ts";
+
+const variables = z.object({
+	DATABASE_URL: z
+		.string()
+		.regex(/^postgres(ql)?:\/\//, "must be a postgres:// URL")
+		.optional(),
+	QUEUE_URL: z
+		.string()
+		.regex(
+			/^(postgres(ql)?|rediss?):\/\//,
+			"must be a postgres:// or a redis:// URL",
+		)
+		.optional(),
+	HOST: z.string().default("127.0.0.1"),
+	PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+	DATA_DIR: z.string().default(".impresario"),
+	TOOLCHAIN_DIR: z.string().optional(),
+	TARGET_KUBECONFIG: z.string().optional(),
+	TARGET_NAME: dnsLabel(63).optional(),
+	TARGET_DOMAIN: z
+		.string()
+		.max(150)
+		.regex(
+			/^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+			"must be a domain name",
+		)
+		.optional(),
+	TARGET_INGRESS_CLASS: z.string().optional(),
+	TARGET_STORAGE_CLASS: z.string().optional(),
+	SEAL_KEY: z.string().optional(),
+	WORKER_CHILDREN: z.coerce.number().int().min(1).max(64).optional(),
+	LOG_LEVEL: z
+		.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+		.optional(),
+});
+
+export interface Config {
+	/** Undefined: the sandbox's own. */
+	readonly databaseUrl: string | undefined;
+	/** Undefined: the database. */
+	readonly queueUrl: string | undefined;
+	readonly host: string;
+	readonly port: number;
+	readonly dataDir: string;
+	readonly toolchainDir: string;
+	/** Where environments go when it is not the sandbox. `kubeconfig` is a path. */
+	readonly target: {
+		readonly kubeconfig: string | undefined;
+		readonly name: string | undefined;
+		readonly domain: string | undefined;
+		readonly ingressClass: string | undefined;
+		readonly storageClass: string | undefined;
+	};
+	/** Undefined: decided from cores and memory. */
+	readonly workerChildren: number | undefined;
+	readonly cores: number;
+	readonly logLevel: string | undefined;
+	/** Kept apart, so that a Config can be printed. */
+	readonly secrets: () => { readonly sealKey: string | undefined };
+}
+
+/** Throws `not_set_up`, naming every variable that is wrong. */
+export function parseConfig(
+	environment: Readonly<Record<string, string | undefined>>,
+): Config {
+	// An empty variable is one that is not set: shells and compose files make no difference.
+	const set = Object.entries(environment).filter(([, value]) => value !== "");
+	const parsed = variables.safeParse(Object.fromEntries(set));
+	if (!parsed.success) {
+		const wrong = parsed.error.issues.map(
+			(issue) => `${issue.path.join(".")} ${issue.message}`,
+		);
+		throw new Failure({
+			code: "not_set_up",
+			message: `The configuration is wrong: ${wrong.join("; ")}.`,
+			untouched: "Nothing was started.",
+			advice: "Correct the variables named here; the README lists them all.",
+		});
+	}
+	const vars = parsed.data;
+	const dataDir = resolve(vars.DATA_DIR);
+	return Object.freeze({
+		databaseUrl: vars.DATABASE_URL,
+		queueUrl: vars.QUEUE_URL,
+		host: vars.HOST,
+		port: vars.PORT,
+		dataDir,
+		toolchainDir: resolve(vars.TOOLCHAIN_DIR ?? join(dataDir, "toolchain")),
+		target: {
+			kubeconfig: vars.TARGET_KUBECONFIG,
+			name: vars.TARGET_NAME,
+			domain: vars.TARGET_DOMAIN,
+			ingressClass: vars.TARGET_INGRESS_CLASS,
+			storageClass: vars.TARGET_STORAGE_CLASS,
+		},
+		workerChildren: vars.WORKER_CHILDREN,
+		cores: availableParallelism(),
+		logLevel: vars.LOG_LEVEL,
+		secrets: () => ({ sealKey: vars.SEAL_KEY }),
+	});
+}

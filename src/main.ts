@@ -1,0 +1,133 @@
+// The service's processes: a role from the command line is opened, kept until a signal, closed in reverse.
+// The process ends by letting its loop empty; only a second signal forces it.
+import { parseConfig } from "./config.ts";
+import { Failure } from "./failure.ts";
+import {
+	openApi,
+	openBase,
+	openScheduler,
+	openWorker,
+	prepareInstallation,
+	readTarget,
+} from "./open.ts";
+import { startAll } from "./start.ts";
+import { translateDatabaseError } from "./store/db.ts";
+
+/** Things to close, in the order in which they were opened. */
+export type Opened = { close(): Promise<void> }[];
+
+const print = (line: string) => process.stdout.write(`${line}\n`);
+
+/** What each role opens. It pushes as it goes, so that a start that fails half-way closes what it opened. */
+const roles: Record<string, (opened: Opened) => Promise<void>> = {
+	start: (opened) => startAll(parseConfig(process.env), opened, print),
+	async serve(opened) {
+		const base = openBase(parseConfig(process.env));
+		opened.push(base);
+		const { tokenFile } = await prepareInstallation(
+			base,
+			await readTarget(base.config),
+		);
+		opened.push(await openScheduler(base));
+		opened.push(await openWorker(base));
+		const api = await openApi(base);
+		opened.push(api);
+		print(
+			`serving on ${api.url}, the platform admin's token is in ${tokenFile}`,
+		);
+	},
+	async api(opened) {
+		const base = openBase(parseConfig(process.env));
+		opened.push(base);
+		const api = await openApi(base);
+		opened.push(api);
+		print(`serving on ${api.url}`);
+	},
+	async worker(opened) {
+		const base = openBase(parseConfig(process.env));
+		opened.push(base);
+		opened.push(await openScheduler(base));
+		const worker = await openWorker(base);
+		opened.push(worker);
+		print(`working with ${worker.size} children`);
+	},
+	async scheduler(opened) {
+		const base = openBase(parseConfig(process.env));
+		opened.push(base);
+		opened.push(await openScheduler(base));
+		print("sweeping");
+	},
+	async migrate(opened) {
+		const base = openBase(parseConfig(process.env));
+		opened.push(base);
+		const { tokenFile } = await prepareInstallation(
+			base,
+			await readTarget(base.config),
+		);
+		print(
+			`the database is up to date, the platform admin's token is in ${tokenFile}`,
+		);
+	},
+};
+
+/** Roles that have done their work once they are open. */
+const oneShot = new Set(["migrate"]);
+
+function stopSignal(): Promise<void> {
+	return new Promise((fulfil) => {
+		let signals = 0;
+		const onSignal = () => {
+			signals++;
+			if (signals === 1) fulfil();
+			// Somebody who asks twice does not want to wait. What is left behind is cleaned up by the next start.
+			else process.exit(130);
+		};
+		process.on("SIGINT", onSignal);
+		process.on("SIGTERM", onSignal);
+	});
+}
+
+async function main(role: string | undefined): Promise<void> {
+	const open = roles[role ?? ""];
+	if (open === undefined) {
+		throw new Failure({
+			code: "invalid_request",
+			message: `There is no role "${role ?? ""}".`,
+			advice: `Give one of: ${Object.keys(roles).join(", ")}.`,
+		});
+	}
+	const stopped = stopSignal();
+	const opened: Opened = [];
+	try {
+		const opening = open(opened);
+		// A signal during the start ends it: what is open by then is closed.
+		const first = await Promise.race([
+			opening.then(() => "open" as const),
+			stopped.then(() => "stopped" as const),
+		]);
+		if (first === "stopped") opening.catch(() => {});
+		else if (!oneShot.has(role ?? "")) await stopped;
+		if (role === "start") print("stopping");
+	} finally {
+		for (const thing of opened.reverse()) await thing.close();
+	}
+}
+
+function explain(error: unknown): string {
+	const translated = translateDatabaseError(error);
+	if (!(translated instanceof Failure)) {
+		return translated instanceof Error
+			? (translated.stack ?? translated.message)
+			: String(translated);
+	}
+	return [translated.message, translated.untouched, translated.advice]
+		.filter((part) => part !== undefined)
+		.join(" ");
+}
+
+try {
+	await main(process.argv[2]);
+} catch (error) {
+	process.stderr.write(`impresario: ${explain(error)}\n`);
+	process.exitCode = 1;
+}

@@ -1,0 +1,286 @@
+// Config becomes the live things of a role, opened in order and closed in reverse. A station is loaded only
+// by a role that uses it: the process that answers HTTP loads neither the engine nor the cluster's client.
+import { hkdfSync, randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { hostname, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import type { Config } from "./config.ts";
+import { builtInReleases } from "./domain/release.ts";
+import { Failure } from "./failure.ts";
+import { openFeed } from "./feed/listen.ts";
+import { createLog, type Log } from "./log.ts";
+import { ensureAdmin } from "./operations/admin.ts";
+import { registerTarget } from "./operations/target.ts";
+import { openSender, type Sender } from "./queue/enqueue.ts";
+import { parseSealKey, type SealKey } from "./seal.ts";
+import { type Database, openDatabase } from "./store/db.ts";
+import { migrate } from "./store/migrate.ts";
+import { ensureReleases } from "./store/releases.ts";
+
+export const version = "0.1.0";
+
+/** What every role stands on. */
+export interface Base {
+	readonly config: Config;
+	readonly databaseUrl: string;
+	readonly log: Log;
+	readonly sealKey: SealKey;
+	readonly database: Database;
+	readonly sender: Sender;
+	close(): Promise<void>;
+}
+
+/** Where environments go, as the roles need it to register it. */
+export interface TargetSource {
+	readonly name: string;
+	readonly kubeconfig: string;
+	readonly domain: string;
+	readonly clusterIdentifier: string;
+	readonly ingressClass: string | null;
+	readonly storageClass: string | null;
+}
+
+/** Throws `not_set_up` when there is no database to use or the seal key is malformed. */
+export function openBase(
+	config: Config,
+	databaseUrl = config.databaseUrl,
+): Base {
+	if (databaseUrl === undefined) {
+		throw new Failure({
+			code: "not_set_up",
+			message: "DATABASE_URL is not set.",
+			advice:
+				"Name a PostgreSQL database by it, or run `npm start`, which brings one of its own.",
+		});
+	}
+	const log = createLog(config.logLevel ?? "info", "impresario");
+	const sealKey = loadSealKey(config);
+	const database = openDatabase({
+		url: databaseUrl,
+		maxConnections: 20,
+		onError: (error) => log.warn({ err: error }, "a database connection broke"),
+	});
+	const sender = openSender(config.queueUrl ?? databaseUrl, log);
+	return {
+		config,
+		databaseUrl,
+		log,
+		sealKey,
+		database,
+		sender,
+		async close() {
+			await sender.close();
+			await database.close();
+		},
+	};
+}
+
+/** The key of SEAL_KEY, or one of a file beside the data that is made at the first start. */
+function loadSealKey(config: Config): SealKey {
+	const named = config.secrets().sealKey;
+	if (named !== undefined) return parseSealKey(named);
+	return parseSealKey(
+		keepFile(join(config.dataDir, "seal-key"), () =>
+			randomBytes(32).toString("hex"),
+		),
+	);
+}
+
+/** The text of a file of mode 0600, which is made if it is missing. */
+function keepFile(path: string, create: () => string): string {
+	mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+	try {
+		// Fails if another process was faster; then its text is the one.
+		writeFileSync(path, `${create()}\n`, { mode: 0o600, flag: "wx" });
+	} catch (error) {
+		if (
+			!(error instanceof Error && "code" in error && error.code === "EEXIST")
+		) {
+			throw error;
+		}
+	}
+	return readFileSync(path, "utf8").trim();
+}
+
+/** A key for another purpose, which tells nothing of the seal key. */
+function deriveKey(sealKey: SealKey, purpose: string): Buffer {
+	return Buffer.from(hkdfSync("sha256", sealKey.key, "", purpose, 32));
+}
+
+/** Brings the schema up to date and fills in what an installation cannot be without. Returns the admin's token file. */
+export async function prepareInstallation(
+	base: Base,
+	target: TargetSource | undefined,
+): Promise<{ tokenFile: string; token: string }> {
+	const applied = await migrate(base.databaseUrl);
+	if (applied.length > 0) base.log.info({ applied }, "the schema was migrated");
+	const { db } = base.database;
+	await ensureReleases(db, builtInReleases);
+	if (target !== undefined) {
+		await registerTarget({ db, sealKey: base.sealKey }, target);
+	}
+	const tokenFile = join(base.config.dataDir, "token");
+	const token = await ensureAdmin(db, readIfThere(tokenFile));
+	writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+	return { tokenFile, token };
+}
+
+/** The target that the variables name, if they name one. Throws `not_set_up` or `unavailable`. */
+export async function readTarget(
+	config: Config,
+): Promise<TargetSource | undefined> {
+	const { target } = config;
+	if (target.kubeconfig === undefined) return undefined;
+	const { identifyCluster } = await import("./cluster/identify.ts");
+	const kubeconfig = readKubeconfig(target.kubeconfig);
+	return {
+		name: target.name ?? "default",
+		kubeconfig,
+		clusterIdentifier: await identifyCluster(kubeconfig),
+		domain: target.domain ?? "maestro.example",
+		ingressClass: target.ingressClass ?? null,
+		storageClass: target.storageClass ?? null,
+	};
+}
+
+function readKubeconfig(path: string): string {
+	try {
+		return readFileSync(path, "utf8");
+	} catch (error) {
+		throw new Failure({
+			code: "not_set_up",
+			message: `The kubeconfig ${path} cannot be read.`,
+			untouched: "Nothing was started.",
+			advice: "Correct TARGET_KUBECONFIG, or unset it to use the sandbox.",
+			cause: error,
+		});
+	}
+}
+
+function readIfThere(path: string): string | undefined {
+	try {
+		return readFileSync(path, "utf8").trim();
+	} catch {
+		return undefined;
+	}
+}
+
+/** Answers HTTP. Returns the address that it listens on. */
+export async function openApi(base: Base) {
+	const { makeServer } = await import("./http/server.ts");
+	const { db } = base.database;
+	const feed = openFeed({
+		url: base.databaseUrl,
+		db,
+		onError: (error) =>
+			base.log.warn({ err: error }, "the feed lost its connection"),
+	});
+	const server = makeServer({
+		db,
+		feed,
+		verbs: { db, sealKey: base.sealKey, sender: base.sender },
+		pageKey: deriveKey(base.sealKey, "page tokens"),
+		log: base.log,
+		version,
+	});
+	const { host, port } = base.config;
+	const address = await server.listen({ host, port });
+	return {
+		url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
+		async close() {
+			await server.close();
+			await feed.close();
+		},
+	};
+}
+
+/** Works off the queue. */
+export async function openWorker(base: Base) {
+	const { config, log } = base;
+	const { decidePoolSize, makePool } = await import("./worker/pool.ts");
+	const { startConsumer } = await import("./worker/consume.ts");
+	const { makeCluster } = await import("./cluster/connect.ts");
+	const tools = loadTools(config);
+	const size =
+		config.workerChildren ??
+		decidePoolSize({
+			cores: config.cores,
+			memoryMiB: Math.floor(totalmem() / 2 ** 20),
+		});
+	const pool = await makePool({
+		size,
+		childModule: new URL("./worker/child.ts", import.meta.url),
+		childOptions: {
+			pulumiBin: findTool(tools, "pulumi"),
+			pulumiHome: join(config.dataDir, "pulumi-home"),
+			pluginBin: findTool(tools, "pulumi-resource-kubernetes"),
+			workRoot: join(config.dataDir, "work"),
+			stateDir: join(config.dataDir, "state"),
+			statePassphrase: deriveKey(base.sealKey, "engine state").toString("hex"),
+		},
+		log,
+	});
+	const consumer = startConsumer({
+		queueUrl: config.queueUrl ?? base.databaseUrl,
+		owner: `${hostname()}/${process.pid}`,
+		concurrency: size,
+		pool,
+		tools: {
+			db: base.database.db,
+			sealKey: base.sealKey,
+			connectCluster: makeCluster,
+		},
+		sender: base.sender,
+		log,
+	});
+	return {
+		size,
+		async close() {
+			await consumer.close();
+			await pool.close();
+		},
+	};
+}
+
+/** Sweeps on a timer. */
+export async function openScheduler(base: Base) {
+	const { startTicking } = await import("./worker/tick.ts");
+	return startTicking({
+		db: base.database.db,
+		sender: base.sender,
+		log: base.log,
+	});
+}
+
+/** What `toolchain/build.mjs` brought: tool name → absolute path. Throws `not_set_up`. */
+export function loadTools(config: Config): Readonly<Record<string, string>> {
+	const path = join(config.toolchainDir, "tools.json");
+	try {
+		return JSON.parse(readFileSync(path, "utf8"));
+	} catch (error) {
+		throw new Failure({
+			code: "not_set_up",
+			message: `The toolchain is not there: ${path} cannot be read.`,
+			untouched: "Nothing was started.",
+			advice:
+				"Run `node toolchain/build.mjs`, which brings what is missing, or name its folder by TOOLCHAIN_DIR.",
+			cause: error,
+		});
+	}
+}
+
+function findTool(
+	tools: Readonly<Record<string, string>>,
+	name: string,
+): string {
+	const path = tools[name];
+	if (path === undefined) {
+		throw new Failure({
+			code: "not_set_up",
+			message: `The toolchain has no ${name}.`,
+			untouched: "Nothing was started.",
+			advice: "Run `node toolchain/build.mjs`, which brings what is missing.",
+		});
+	}
+	return path;
+}

@@ -1,0 +1,61 @@
+// Orders that an environment be destroyed: apply "nothing", then let go of its name.
+import { type Environment, refusal } from "../domain/environment.ts";
+import type { OperationId } from "../domain/ids.ts";
+import type { Operation } from "../domain/operation.ts";
+import type { Actor } from "../domain/tenant.ts";
+import { Failure } from "../failure.ts";
+import type { Db } from "../store/db.ts";
+import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
+import { appendEvents } from "../store/events.ts";
+import { findOpenOperation, supersedeQueued } from "../store/operations.ts";
+import { nudge, request, type VerbContext } from "./request.ts";
+
+/**
+ * Waits its turn behind a running operation; what has not begun is superseded. Asked again while it is on
+ * its way, the same operation is returned. Throws `conflict` when the state of the environment forbids it.
+ */
+export async function destroyEnvironment(
+	context: VerbContext,
+	actor: Actor,
+	environment: Environment,
+): Promise<Operation> {
+	const operation = await context.db.transaction().execute(async (trx) => {
+		const current = await lockEnvironment(trx, environment.id);
+		const reason = refusal("destroy", current);
+		if (reason !== undefined) {
+			throw new Failure({
+				code: "conflict",
+				message: reason,
+				untouched: "Nothing was ordered.",
+			});
+		}
+		const underway = await findOpenOperation(trx, current.id, "destroy");
+		if (underway !== undefined) return underway;
+
+		const superseded = await supersedeQueued(trx, current.id);
+		const ordered = await request(trx, {
+			environment: current.id,
+			kind: "destroy",
+			revisionFrom: current.revision,
+			revisionTo: null,
+			actor,
+		});
+		await reportSuperseded(trx, superseded, ordered.id);
+		await updateEnvironment(trx, current.id, { lifecycle: "destroying" });
+		return ordered;
+	});
+	nudge(context, operation);
+	return operation;
+}
+
+async function reportSuperseded(
+	trx: Db,
+	superseded: readonly Operation[],
+	by: OperationId,
+): Promise<void> {
+	for (const { id, environment, kind } of superseded) {
+		await appendEvents(trx, { environment, operation: id }, [
+			{ type: "operation.superseded", data: { kind, by } },
+		]);
+	}
+}

@@ -1,0 +1,15 @@
+// One run of the engine. Running it again after an interruption does no harm: every object has a name that
+// only this environment uses.
+import { take, type Work } from "../work.ts";
+
+export async function applyProgram(work: Work): Promise<void> {
+	const { tools, operation, signal, record } = work;
+	const run = take(work, "run");
+	const hooks = { signal, onEvent: record };
+	const outcome =
+		operation.kind === "destroy"
+			? await tools.engine.destroy(run, hooks)
+			: await tools.engine.up(run, hooks);
+	work.findings.changes = outcome.changes;
+	if (outcome.outputs !== null) work.findings.outputs = outcome.outputs;
+}

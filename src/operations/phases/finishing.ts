@@ -1,0 +1,74 @@
+// The end of an attempt that succeeded: operation, environment and last events in one transaction.
+import type { NewEvent } from "../../domain/event.ts";
+import { noChanges, type PhaseRecord } from "../../domain/operation.ts";
+import type { Db } from "../../store/db.ts";
+import {
+	lockEnvironment,
+	updateEnvironment,
+} from "../../store/environments.ts";
+import { appendEvents } from "../../store/events.ts";
+import { closeOperation, recordProgress } from "../../store/leases.ts";
+import { deleteSecrets } from "../../store/secrets.ts";
+import { take, type Work } from "../work.ts";
+
+/** Runs in the owner's transaction. `last` are the events that end the phases. */
+export async function finish(
+	trx: Db,
+	work: Work,
+	last: {
+		readonly events: readonly NewEvent[];
+		readonly phases: readonly PhaseRecord[];
+	},
+): Promise<void> {
+	const { operation, lease, findings } = work;
+	const changes = findings.changes ?? noChanges;
+	const moved =
+		operation.kind === "destroy"
+			? await letGo(trx, work)
+			: await settle(trx, work);
+	await recordProgress(trx, lease, {
+		phase: "finishing",
+		phases: last.phases,
+		changes,
+	});
+	await closeOperation(trx, lease, { state: "succeeded", error: null });
+	await appendEvents(
+		trx,
+		{ environment: operation.environment, operation: operation.id },
+		[
+			...last.events,
+			moved,
+			{
+				type: "operation.succeeded",
+				data: { kind: operation.kind, changes },
+			},
+		],
+	);
+}
+
+async function settle(trx: Db, work: Work): Promise<NewEvent> {
+	const { operation, findings } = work;
+	const environment = await lockEnvironment(trx, operation.environment);
+	const revision = operation.revisionTo ?? environment.desiredRevision;
+	await updateEnvironment(trx, environment.id, {
+		// A destroy that was ordered meanwhile keeps its word.
+		lifecycle: environment.lifecycle === "destroying" ? "destroying" : "ready",
+		health: "healthy",
+		revision,
+		endpoints: take(work, "outputs").endpoints,
+		versions: findings.versions ?? {},
+	});
+	return { type: "environment.ready", data: { revision } };
+}
+
+async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {
+	await updateEnvironment(trx, operation.environment, {
+		lifecycle: "destroyed",
+		health: "unknown",
+		revision: null,
+		endpoints: null,
+		versions: {},
+	});
+	await deleteSecrets(trx, operation.environment);
+	return { type: "environment.destroyed", data: {} };
+}

@@ -1,0 +1,78 @@
+// Loads what is wished for, opens the secrets and connects to the target.
+import { projectName, stackName } from "../../domain/names.ts";
+import { type Secrets, secretNames } from "../../domain/secret.ts";
+import type { BlueprintName } from "../../domain/spec.ts";
+import { Failure } from "../../failure.ts";
+import { open } from "../../seal.ts";
+import {
+	loadEnvironment,
+	loadEnvironmentTarget,
+} from "../../store/environments.ts";
+import { loadRevision } from "../../store/revisions.ts";
+import { listSealedSecrets } from "../../store/secrets.ts";
+import { loadTarget, loadTargetAccess } from "../../store/targets.ts";
+import { secretPlace } from "../create.ts";
+import { targetPlace } from "../target.ts";
+import type { Work } from "../work.ts";
+
+export async function prepare(work: Work): Promise<void> {
+	const { tools, operation } = work;
+	const environment = await loadEnvironment(tools.db, operation.environment);
+	// A destroy runs the program of the newest revision, because only it names what there is.
+	const number = operation.revisionTo ?? environment.desiredRevision;
+	const revision = await loadRevision(tools.db, environment.id, number);
+	const targetId = await loadEnvironmentTarget(tools.db, environment.id);
+	const target = await loadTarget(tools.db, targetId);
+	const access = await loadTargetAccess(tools.db, targetId);
+	const kubeconfig = open(
+		tools.sealKey,
+		targetPlace(target.name),
+		access.kubeconfig,
+	);
+
+	work.findings.environment = environment;
+	work.findings.cluster = tools.connectCluster(kubeconfig);
+	work.findings.run = {
+		project: projectName(environment.blueprint),
+		stack: stackName(environment.id),
+		blueprint: {
+			name: environment.blueprint as BlueprintName,
+			version: revision.blueprintVersion,
+		},
+		input: {
+			environment: environment.id,
+			environmentName: environment.name,
+			tenant: environment.tenant,
+			namespace: environment.namespace,
+			revision: number,
+			size: revision.size,
+			release: revision.release,
+			labels: environment.labels,
+			secrets: await openSecrets(work),
+			target: {
+				kubeconfig,
+				clusterIdentifier: access.clusterIdentifier,
+				domain: target.domain,
+				ingressClass: target.ingressClass,
+				storageClass: target.storageClass,
+			},
+		},
+	};
+}
+
+async function openSecrets({ tools, operation }: Work): Promise<Secrets> {
+	const sealed = await listSealedSecrets(tools.db, operation.environment);
+	const entries = secretNames.map((name) => {
+		const value = sealed.get(name);
+		if (value === undefined) {
+			throw new Failure({
+				code: "internal",
+				message: `The environment has no secret ${name}.`,
+				untouched: "Nothing in the cluster was touched.",
+			});
+		}
+		const place = secretPlace(operation.environment, name);
+		return [name, open(tools.sealKey, place, value)];
+	});
+	return Object.fromEntries(entries) as Secrets;
+}

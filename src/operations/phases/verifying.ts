@@ -1,0 +1,19 @@
+// Asks every version endpoint from inside the namespace and compares with the release.
+import { take, type Work } from "../work.ts";
+
+export async function verify(work: Work): Promise<void> {
+	const { operation, signal, record } = work;
+	const { input } = take(work, "run");
+	const versions = await take(work, "cluster").verify(
+		{
+			namespace: input.namespace,
+			run: `${operation.id.slice(-8)}-${operation.attempt}`,
+			// The server's image has Node in it, and the nodes have pulled it already.
+			image: input.release.images.server,
+			checks: take(work, "outputs").checks,
+		},
+		{ signal, onEvent: record },
+	);
+	work.findings.versions = versions;
+	record({ type: "verification.passed", data: { versions } });
+}

@@ -1,0 +1,16 @@
+// Waits until the cluster is as wished: everything ready, or, after a destroy, everything gone.
+import { take, type Work } from "../work.ts";
+
+export async function waitForCluster(work: Work): Promise<void> {
+	const { operation, signal, record } = work;
+	const cluster = take(work, "cluster");
+	const { id, namespace } = take(work, "environment");
+	const hooks = { signal, onEvent: record };
+	if (operation.kind === "destroy") {
+		// The engine has ordered the deletion of what its state knows. This also deletes what an interrupted
+		// create made and never wrote into the state.
+		await cluster.deleteNamespace(namespace, id, hooks);
+	} else {
+		await cluster.waitUntilReady(namespace, hooks);
+	}
+}

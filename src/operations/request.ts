@@ -1,0 +1,50 @@
+// The common tail of all verbs: one transaction with the operation and its first event, then a nudge.
+import type { EnvironmentId } from "../domain/ids.ts";
+import { createOperationId } from "../domain/ids.ts";
+import type { Operation, OperationKind } from "../domain/operation.ts";
+import type { Actor } from "../domain/tenant.ts";
+import type { Sender } from "../queue/enqueue.ts";
+import type { SealKey } from "../seal.ts";
+import type { Db } from "../store/db.ts";
+import { appendEvents } from "../store/events.ts";
+import { createOperation } from "../store/operations.ts";
+
+/** What a verb works with. */
+export interface VerbContext {
+	readonly db: Db;
+	readonly sealKey: SealKey;
+	readonly sender: Pick<Sender, "enqueue">;
+}
+
+/** Writes the operation and its first event, in the transaction of the verb. */
+export async function request(
+	transaction: Db,
+	order: {
+		readonly environment: EnvironmentId;
+		readonly kind: OperationKind;
+		readonly revisionFrom: number | null;
+		readonly revisionTo: number | null;
+		readonly actor: Actor;
+	},
+): Promise<Operation> {
+	const id = createOperationId();
+	const operation = await createOperation(transaction, {
+		id,
+		environment: order.environment,
+		kind: order.kind,
+		revisionFrom: order.revisionFrom,
+		revisionTo: order.revisionTo,
+		requestedBy: order.actor.name,
+	});
+	await appendEvents(
+		transaction,
+		{ environment: order.environment, operation: id },
+		[{ type: "operation.queued", data: { kind: order.kind } }],
+	);
+	return operation;
+}
+
+/** After the commit: durable first, nudge second. Not waited for, since a caller gains nothing from it. */
+export function nudge(context: VerbContext, operation: Operation): void {
+	void context.sender.enqueue(operation.id, operation.attempt);
+}

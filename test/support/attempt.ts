@@ -1,0 +1,29 @@
+// One attempt at an operation, as a worker makes it, with a scripted engine and cluster.
+import { type AttemptEnd, apply } from "../../src/operations/apply.ts";
+import { claim } from "../../src/operations/claim.ts";
+import type { OperationId } from "../../src/domain/ids.ts";
+import type { Installation } from "./given.ts";
+import { silentLog } from "./given.ts";
+import type { ScriptedWorld } from "./engine.ts";
+
+/** Claims and applies. "nothing" when there was nothing to claim. */
+export async function attempt(
+	installation: Installation,
+	world: ScriptedWorld,
+	id: OperationId,
+	options: { readonly stopping?: AbortSignal; readonly owner?: string } = {},
+): Promise<AttemptEnd | "nothing"> {
+	const { db, sealKey } = installation;
+	const ownership = await claim(
+		{ db, log: silentLog },
+		{ id, owner: options.owner ?? "test" },
+	);
+	if (ownership === undefined) return "nothing";
+	const { engine, connectCluster } = world;
+	return apply({
+		tools: { db, sealKey, engine, connectCluster },
+		ownership,
+		stopping: options.stopping ?? new AbortController().signal,
+		log: silentLog,
+	});
+}

