@@ -4,14 +4,22 @@ import type { Environment } from "../../src/domain/environment.ts";
 import { environmentSpec } from "../../src/domain/spec.ts";
 import { Failure } from "../../src/failure.ts";
 import { createEnvironment } from "../../src/operations/create.ts";
-import { findEnvironment, loadEnvironment } from "../../src/store/environments.ts";
+import {
+	findEnvironment,
+	loadEnvironment,
+} from "../../src/store/environments.ts";
 import { listEvents } from "../../src/store/events.ts";
 import { findOperation } from "../../src/store/operations.ts";
 import { listSealedSecrets } from "../../src/store/secrets.ts";
 import { attempt } from "../support/attempt.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeScriptedWorld, scriptedOutputs } from "../support/engine.ts";
-import { givenActor, givenInstallation, givenOrder, type Installation } from "../support/given.ts";
+import {
+	givenActor,
+	givenInstallation,
+	givenOrder,
+	type Installation,
+} from "../support/given.ts";
 
 let database: TestDatabase;
 let installation: Installation;
@@ -40,10 +48,17 @@ test("an order is an environment, a revision, sealed secrets and a queued operat
 
 test("a worker brings an order up, phase by phase, and the environment is ready", async () => {
 	const { actor } = await givenActor(database.db, "acme");
-	const { id, environment: environmentId } = await givenOrder(installation, actor, "qa-2");
+	const { id, environment: environmentId } = await givenOrder(
+		installation,
+		actor,
+		"qa-2",
+	);
 	const world = makeScriptedWorld({
 		up: async ({ onEvent }) => {
-			await onEvent({ type: "resource.created", data: { kind: "v1/Namespace", name: "n" } });
+			await onEvent({
+				type: "resource.created",
+				data: { kind: "v1/Namespace", name: "n" },
+			});
 			return undefined;
 		},
 	});
@@ -55,16 +70,28 @@ test("a worker brings an order up, phase by phase, and the environment is ready"
 	assert.equal(operation.changes.create, 3);
 	assert.deepEqual(
 		operation.phases.map(({ name, state }) => `${name} ${state}`),
-		["preparing", "applying", "waiting", "verifying", "finishing"].map((name) => `${name} succeeded`),
+		["preparing", "applying", "waiting", "verifying", "finishing"].map(
+			(name) => `${name} succeeded`,
+		),
 	);
-	const environment: Environment = await loadEnvironment(database.db, environmentId);
+	const environment: Environment = await loadEnvironment(
+		database.db,
+		environmentId,
+	);
 	assert.equal(environment.lifecycle, "ready");
 	assert.equal(environment.health, "healthy");
 	assert.equal(environment.revision, 1);
 	assert.deepEqual(environment.endpoints, scriptedOutputs.endpoints);
 	assert.deepEqual(environment.versions, { server: "0.6.0" });
-	const events = await listEvents(database.db, { environment: environmentId }, { after: 0, limit: 100 });
-	assert.deepEqual(events.map((event) => event.id), events.map((_, i) => i + 1));
+	const events = await listEvents(
+		database.db,
+		{ environment: environmentId },
+		{ after: 0, limit: 100 },
+	);
+	assert.deepEqual(
+		events.map((event) => event.id),
+		events.map((_, i) => i + 1),
+	);
 	assert.deepEqual(
 		events.map((event) => event.type),
 		[
@@ -96,11 +123,19 @@ test("the program gets the secrets that were sealed at order time, the same at e
 		ready: async () => {
 			if (refused) return;
 			refused = true;
-			throw new Failure({ code: "unavailable", message: "The API server is away.", retryable: true });
+			throw new Failure({
+				code: "unavailable",
+				message: "The API server is away.",
+				retryable: true,
+			});
 		},
 	});
 	assert.equal(await attempt(installation, world, id), "postponed");
-	await database.db.updateTable("operations").set({ not_before: null }).where("id", "=", id).execute();
+	await database.db
+		.updateTable("operations")
+		.set({ not_before: null })
+		.where("id", "=", id)
+		.execute();
 	assert.equal(await attempt(installation, world, id), "final");
 	const [first, second] = world.runs;
 	assert.match(first?.input.secrets.MAESTRO_SECRETJWT ?? "", /^[0-9a-f]{64}$/);
@@ -110,7 +145,9 @@ test("the program gets the secrets that were sealed at order time, the same at e
 test("two orders of one name at the same moment make one environment and one conflict", async () => {
 	const { actor } = await givenActor(database.db, "acme");
 	const outcomes = await Promise.allSettled(
-		Array.from({ length: 8 }, () => givenOrder(installation, actor, "contested")),
+		Array.from({ length: 8 }, () =>
+			givenOrder(installation, actor, "contested"),
+		),
 	);
 	const made = outcomes.filter((outcome) => outcome.status === "fulfilled");
 	assert.equal(made.length, 1);
@@ -142,12 +179,15 @@ for (const [what, input] of [
 	test(`a ${what} that does not exist is refused, and nothing is stored`, async () => {
 		const { actor } = await givenActor(database.db, "acme");
 		const spec = environmentSpec.parse({ name: `no-${what}`, ...input });
-		await assert.rejects(createEnvironment(installation, actor, spec), (error) => {
-			assert.ok(error instanceof Failure);
-			assert.equal(error.code, "invalid_request");
-			assert.equal(error.errors[0]?.pointer, `/${what}`);
-			return true;
-		});
+		await assert.rejects(
+			createEnvironment(installation, actor, spec),
+			(error) => {
+				assert.ok(error instanceof Failure);
+				assert.equal(error.code, "invalid_request");
+				assert.equal(error.errors[0]?.pointer, `/${what}`);
+				return true;
+			},
+		);
 		const found = await findEnvironment(database.db, {
 			idOrName: spec.name,
 			scope: undefined,

@@ -1,10 +1,11 @@
 // One attempt at an operation, as a worker makes it, with a scripted engine and cluster.
+
+import type { OperationId } from "../../src/domain/ids.ts";
 import { type AttemptEnd, apply } from "../../src/operations/apply.ts";
 import { claim } from "../../src/operations/claim.ts";
-import type { OperationId } from "../../src/domain/ids.ts";
+import type { ScriptedWorld } from "./engine.ts";
 import type { Installation } from "./given.ts";
 import { silentLog } from "./given.ts";
-import type { ScriptedWorld } from "./engine.ts";
 
 /** Claims and applies. "nothing" when there was nothing to claim. */
 export async function attempt(

@@ -2,7 +2,12 @@
 // made to do on demand. test/flows uses the real ones.
 import type { BlueprintOutputs } from "../../src/domain/blueprint.ts";
 import type { Cluster, ClusterHooks } from "../../src/domain/cluster.ts";
-import type { Engine, EngineHooks, EngineOutcome, EngineRun } from "../../src/domain/engine.ts";
+import type {
+	Engine,
+	EngineHooks,
+	EngineOutcome,
+	EngineRun,
+} from "../../src/domain/engine.ts";
 import { noChanges } from "../../src/domain/operation.ts";
 import { Failure } from "../../src/failure.ts";
 
@@ -20,7 +25,9 @@ export const scriptedOutputs: BlueprintOutputs = {
 export function hang(signal: AbortSignal): Promise<never> {
 	return new Promise((_, reject) => {
 		const cancel = () =>
-			reject(new Failure({ code: "cancelled", message: "It was interrupted." }));
+			reject(
+				new Failure({ code: "cancelled", message: "It was interrupted." }),
+			);
 		if (signal.aborted) cancel();
 		else signal.addEventListener("abort", cancel, { once: true });
 	});
@@ -49,7 +56,10 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 	const runs: EngineRun[] = [];
 	const run =
 		(name: "up" | "destroy") =>
-		async (engineRun: EngineRun, hooks: EngineHooks): Promise<EngineOutcome> => {
+		async (
+			engineRun: EngineRun,
+			hooks: EngineHooks,
+		): Promise<EngineOutcome> => {
 			calls.push(name);
 			runs.push(engineRun);
 			const outcome = await script[name]?.(hooks);

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { sql } from "kysely";
+import type { OperationId } from "../../src/domain/ids.ts";
+import { maxAttempts } from "../../src/domain/operation.ts";
+import { claim } from "../../src/operations/claim.ts";
+import { sweep } from "../../src/operations/sweep.ts";
+import { loadEnvironment } from "../../src/store/environments.ts";
+import { listEvents } from "../../src/store/events.ts";
+import { findOperation } from "../../src/store/operations.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import {
+	givenActor,
+	givenInstallation,
+	givenOrder,
+	type Installation,
+	silentLog,
+} from "../support/given.ts";
+
+let database: TestDatabase;
+let installation: Installation;
+let ordered = 0;
+before(async () => {
+	database = await createTestDatabase();
+	installation = await givenInstallation(database.db);
+});
+beforeEach(async () => {
+	await sql`truncate events, operations, revisions, secrets, environments cascade`.execute(
+		database.db,
+	);
+	installation.sent.length = 0;
+});
+after(() => database.close());
+
+async function givenQueued() {
+	const { actor } = await givenActor(database.db, "acme");
+	const operation = await givenOrder(installation, actor, `env-${ordered++}`);
+	installation.sent.length = 0;
+	return operation;
+}
+
+const alter = (id: OperationId, assignment: ReturnType<typeof sql>) =>
+	sql`update operations set ${assignment} where id = ${id}`.execute(
+		database.db,
+	);
+const pass = () => sweep({ ...installation, log: silentLog });
+
+test("an operation whose message was lost is sent again, once per while", async () => {
+	const { id } = await givenQueued();
+	await pass();
+	assert.deepEqual(
+		installation.sent,
+		[],
+		"a message that is on its way is not lost",
+	);
+	await alter(id, sql`enqueued_at = now() - interval '1 minute'`);
+	await pass();
+	assert.deepEqual(installation.sent, [id]);
+	await pass();
+	assert.deepEqual(installation.sent, [id]);
+});
+
+test("an operation whose owner died is sent as soon as its lease is over", async () => {
+	const { id } = await givenQueued();
+	(
+		await claim({ db: database.db, log: silentLog }, { id, owner: "dead" })
+	)?.stop();
+	await pass();
+	assert.deepEqual(installation.sent, []);
+	await alter(
+		id,
+		sql`lease_expires_at = now() - interval '1 millisecond', enqueued_at = now() - interval '5 seconds'`,
+	);
+	await pass();
+	assert.deepEqual(installation.sent, [id]);
+});
+
+test("an operation that pauses after a failure is sent when its pause is over", async () => {
+	const { id } = await givenQueued();
+	(
+		await claim({ db: database.db, log: silentLog }, { id, owner: "w" })
+	)?.stop();
+	await alter(
+		id,
+		sql`lease_expires_at = now() - interval '9 seconds', enqueued_at = now() - interval '9 seconds', not_before = now() + interval '1 hour'`,
+	);
+	await pass();
+	assert.deepEqual(installation.sent, []);
+	await alter(id, sql`not_before = now() - interval '1 millisecond'`);
+	await pass();
+	assert.deepEqual(installation.sent, [id]);
+});
+
+test("an operation that was begun too often is ended as failed, and its environment too", async () => {
+	const { id, environment } = await givenQueued();
+	await alter(
+		id,
+		sql`state = 'recovering', attempt = ${maxAttempts}, fence = 1, lease_expires_at = now() - interval '1 second', deadline_at = now() + interval '1 hour'`,
+	);
+	assert.deepEqual(await pass(), { resent: 0, ended: 1 });
+	const operation = await findOperation(database.db, id, undefined);
+	assert.equal(operation?.state, "failed");
+	assert.equal(operation.error?.code, "unavailable");
+	assert.equal(
+		(await loadEnvironment(database.db, environment)).lifecycle,
+		"failed",
+	);
+	const events = await listEvents(
+		database.db,
+		{ environment },
+		{ after: 0, limit: 10 },
+	);
+	assert.equal(events.at(-1)?.type, "operation.failed");
+});
+
+test("an operation over its deadline without an owner is timed out", async () => {
+	const { id } = await givenQueued();
+	await alter(
+		id,
+		sql`state = 'running', attempt = 1, fence = 1, lease_expires_at = now() - interval '1 second', deadline_at = now() - interval '1 second'`,
+	);
+	await pass();
+	assert.equal(
+		(await findOperation(database.db, id, undefined))?.state,
+		"timed_out",
+	);
+});
+
+test("an operation that no worker ever took is timed out after a day", async () => {
+	const { id } = await givenQueued();
+	await alter(id, sql`created_at = now() - interval '25 hours'`);
+	await pass();
+	const operation = await findOperation(database.db, id, undefined);
+	assert.equal(operation?.state, "timed_out");
+	assert.match(operation.error?.message ?? "", /No worker/);
+});
+
+test("an operation with a living owner is left alone", async () => {
+	const { id } = await givenQueued();
+	const owner = await claim(
+		{ db: database.db, log: silentLog },
+		{ id, owner: "alive" },
+	);
+	await alter(
+		id,
+		sql`attempt = ${maxAttempts}, deadline_at = now() - interval '1 second'`,
+	);
+	assert.deepEqual(await pass(), { resent: 0, ended: 0 });
+	assert.equal(
+		(await findOperation(database.db, id, undefined))?.state,
+		"running",
+	);
+	owner?.stop();
+});
+
+test("sweeps that run side by side send and end each operation once", async () => {
+	const many = await Promise.all(Array.from({ length: 6 }, givenQueued));
+	installation.sent.length = 0;
+	await sql`update operations set enqueued_at = now() - interval '1 minute'`.execute(
+		database.db,
+	);
+	await Promise.all(Array.from({ length: 5 }, pass));
+	assert.deepEqual(
+		[...installation.sent].sort(),
+		many.map((one) => one.id).sort(),
+	);
+});
