@@ -33,6 +33,8 @@ export function decideQueueKind(url: string): Kind {
 const postgresConnection = (url: string) => ({
 	connectionString: url,
 	schema: postgresSchema,
+	// BullMQ brings its own tables up to date under a lock of its own.
+	migrate: true,
 	max: postgresConnections,
 	connectionTimeoutMillis: 5_000,
 });
@@ -51,7 +53,8 @@ export function openQueue(url: string): Queue {
 		) as unknown as Queue;
 	}
 	return new Queue(queueName, {
-		connection: { url, maxRetriesPerRequest: 1, enableOfflineQueue: false },
+		// Commands before the connection stands are kept, for BullMQ's own first ones; one retry, then an error.
+		connection: { url, maxRetriesPerRequest: 1 },
 		skipWaitingForReady: true,
 		defaultJobOptions: forget,
 	});
