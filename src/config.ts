@@ -61,6 +61,8 @@ export interface Config {
 	readonly workerChildren: number | undefined;
 	readonly cores: number;
 	readonly logLevel: string | undefined;
+	/** The machine's environment, from which the engine's processes get what they need (PATH, HOME, proxies). */
+	readonly environment: () => Readonly<Record<string, string | undefined>>;
 	/** Kept apart, so that a Config can be printed. */
 	readonly secrets: () => { readonly sealKey: string | undefined };
 }
@@ -102,6 +104,7 @@ export function parseConfig(
 		workerChildren: vars.WORKER_CHILDREN,
 		cores: availableParallelism(),
 		logLevel: vars.LOG_LEVEL,
+		environment: () => environment,
 		secrets: () => ({ sealKey: vars.SEAL_KEY }),
 	});
 }

@@ -207,7 +207,7 @@ export async function openWorker(base: Base) {
 			cores: config.cores,
 			memoryMiB: Math.floor(totalmem() / 2 ** 20),
 		});
-	const pool = await makePool({
+	const pool = makePool({
 		size,
 		childModule: new URL("./worker/child.ts", import.meta.url),
 		childOptions: {
@@ -217,6 +217,7 @@ export async function openWorker(base: Base) {
 			workRoot: join(config.dataDir, "work"),
 			stateDir: join(config.dataDir, "state"),
 			statePassphrase: deriveKey(base.sealKey, "engine state").toString("hex"),
+			environment: config.environment(),
 		},
 		log,
 	});

@@ -67,10 +67,6 @@ async function openSurroundings(
 	const sandbox = await startSandbox({
 		dir: join(config.dataDir, "sandbox"),
 		tools: named === undefined ? loadTools(config) : {},
-		parts: {
-			postgres: config.databaseUrl === undefined,
-			controlPlane: named === undefined,
-		},
 		log: print,
 	});
 	opened.push({ close: () => sandbox.stop() });

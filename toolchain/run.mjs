@@ -4,6 +4,7 @@
 //
 //   node toolchain/run.mjs start | serve | api | worker | scheduler | migrate
 //   node toolchain/run.mjs test [FILE ...]
+//   node toolchain/run.mjs check      types, lint and format
 //   node toolchain/run.mjs bench [NAME ...]
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -13,6 +14,9 @@ import { fileURLToPath } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const wantedNode = 24;
+const toolchainDir = resolve(
+	process.env.TOOLCHAIN_DIR ?? join(root, ".impresario", "toolchain"),
+);
 const say = (line) => console.log(`setup: ${line}`);
 
 class Unusable extends Error {}
@@ -75,7 +79,12 @@ function buildToolchain(parts) {
 	try {
 		execFileSync(
 			process.execPath,
-			[join(root, "toolchain", "build.mjs"), ...parts],
+			[
+				join(root, "toolchain", "build.mjs"),
+				...parts,
+				"--dir",
+				toolchainDir,
+			],
 			{ cwd: root, stdio: "inherit" },
 		);
 	} catch {
@@ -133,6 +142,10 @@ const commands = {
 			...(files.length > 0 ? files : ["test/**/*.test.ts"]),
 		],
 	},
+	check: {
+		toolchain: () => [],
+		args: () => ["toolchain/check.mjs"],
+	},
 	bench: {
 		toolchain: () => ["engine", "sandbox"],
 		args: (names) => ["bench/main.ts", ...names],
@@ -168,6 +181,7 @@ function main([name, ...rest]) {
 		stdio: "inherit",
 		env: {
 			...process.env,
+			TOOLCHAIN_DIR: toolchainDir,
 			PATH: [
 				dirname(node),
 				join(root, "node_modules", ".bin"),

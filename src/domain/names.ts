@@ -42,3 +42,6 @@ export function hostName(
 		? `${namespace}.${domain}`
 		: `${endpoint}.${namespace}.${domain}`;
 }
+
+/** The Job that verifies an environment in one attempt of an operation. `run` is a DNS label. */
+export const verifyJobName = (run: string) => `verify-${run}`;

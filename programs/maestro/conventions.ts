@@ -1,0 +1,140 @@
+// What holds for every object of an environment. It is registered once, by a transformation on the stack, so
+// that no part can forget it.
+import type * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { BlueprintInput } from "../../src/domain/blueprint.ts";
+import {
+	environmentLabel,
+	managedBy,
+	managedByLabel,
+	tenantLabel,
+} from "../../src/domain/cluster.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+/** What an object is: which part of the topology, and in which version if that is not the release's. */
+export interface Part {
+	readonly name: string;
+	readonly component: string;
+	readonly version?: string;
+}
+
+export function labelsOf(part: Part): Record<string, string> {
+	return {
+		"app.kubernetes.io/name": part.name,
+		"app.kubernetes.io/component": part.component,
+		...(part.version === undefined
+			? {}
+			: { "app.kubernetes.io/version": part.version }),
+	};
+}
+
+/** Selects the pods of a part. The namespace is the environment's alone, so the name is enough. */
+export function selectorOf(name: string): Record<string, string> {
+	return { "app.kubernetes.io/name": name };
+}
+
+/** Labels that never change in an environment's life: claim templates and selectors are immutable. */
+function ownershipLabels(input: BlueprintInput): Labels {
+	return {
+		"app.kubernetes.io/instance": input.environmentName,
+		"app.kubernetes.io/part-of": "maestro",
+		[managedByLabel]: managedBy,
+		[tenantLabel]: input.tenant,
+		[environmentLabel]: input.environment,
+	};
+}
+
+/** The labels of an object itself. Pods do not carry the version: a release that changes one image must not restart the rest. */
+export function objectLabels(input: BlueprintInput): Labels {
+	return {
+		...ownershipLabels(input),
+		// A label value has one character less than a release's name may have.
+		"app.kubernetes.io/version": input.release.name
+			.slice(0, 63)
+			.replace(/[^a-z0-9]+$/, ""),
+	};
+}
+
+/** The engine neither waits for an object nor for its dependents' deletion: the service watches the namespace itself. */
+export const engineAnnotations: Labels = {
+	"pulumi.com/skipAwait": "true",
+	"pulumi.com/deletionPropagationPolicy": "background",
+};
+
+/**
+ * From here on every Kubernetes object gets the provider, the namespace, labels and annotations. With
+ * `deletedWith` a destroy is the deletion of the namespace, and nothing else is called.
+ */
+export function applyConventions(
+	input: BlueprintInput,
+	namespace: kubernetes.core.v1.Namespace,
+	provider: kubernetes.Provider,
+): void {
+	const ours = {
+		// The output, not the text: it makes every object wait until the namespace is there.
+		namespace: namespace.metadata.name,
+		labels: objectLabels(input),
+		annotations: engineAnnotations,
+	};
+	const opts = { provider, deletedWith: namespace };
+	pulumi.runtime.registerStackTransformation((resource) =>
+		resource.type.startsWith("kubernetes:")
+			? {
+					props: {
+						...resource.props,
+						metadata: mergeMetadata(ours, resource.props.metadata),
+						...labelTemplates(resource.props.spec, ownershipLabels(input)),
+					},
+					opts: { ...resource.opts, ...opts },
+				}
+			: undefined,
+	);
+}
+
+interface Metadata {
+	readonly labels?: Labels;
+	readonly annotations?: Labels;
+}
+
+/** The part's own words win. */
+function mergeMetadata<Common extends Metadata>(
+	common: Common,
+	own: Metadata | undefined,
+) {
+	return {
+		...common,
+		...own,
+		labels: { ...common.labels, ...own?.labels },
+		annotations: { ...common.annotations, ...own?.annotations },
+	};
+}
+
+interface Template {
+	readonly metadata?: Metadata;
+}
+interface Templates {
+	readonly template?: Template;
+	readonly volumeClaimTemplates?: readonly Template[];
+}
+
+/** Pods and claims are objects too; their labels come from the templates. */
+function labelTemplates(spec: Templates | undefined, labels: Labels) {
+	if (spec?.template === undefined) return {};
+	const label = (template: Template) => ({
+		...template,
+		metadata: {
+			...template.metadata,
+			labels: { ...labels, ...template.metadata?.labels },
+		},
+	});
+	return {
+		spec: {
+			...spec,
+			template: label(spec.template),
+			...(spec.volumeClaimTemplates === undefined
+				? {}
+				: { volumeClaimTemplates: spec.volumeClaimTemplates.map(label) }),
+		},
+	};
+}

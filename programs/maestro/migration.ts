@@ -1,0 +1,65 @@
+// The one migration of a revision. Upstream's tool takes no lock and seeds without unique keys: two of them at
+// once seed twice, so no server may migrate by itself.
+import * as kubernetes from "@pulumi/kubernetes";
+import { labelsOf } from "./conventions.ts";
+import {
+	createErrandVolume,
+	createMongodbErrand,
+	createMongodbWait,
+} from "./errands.ts";
+import { noteMigration } from "./mongodb-scripts.ts";
+import { createPodSpec, runAsRoot } from "./pods.ts";
+import { listSecretVariables } from "./secrets.ts";
+import { type Sizing, sizeContainer } from "./sizing.ts";
+
+const part = { name: "migrate", component: "migration" };
+
+/**
+ * Declares the Job `migrate-<revision>`. It notes its success in the database by the server's image, which is
+ * what the server's pods wait for: on a second revision with the same image they have nothing to wait for.
+ */
+export function createMigration(
+	image: string,
+	sizing: Sizing,
+	revision: number,
+): void {
+	const { members } = sizing.mongodb;
+	const name = `${part.name}-${revision}`;
+	new kubernetes.batch.v1.Job(name, {
+		metadata: { name, labels: labelsOf(part) },
+		spec: {
+			backoffLimit: 3,
+			activeDeadlineSeconds: 900,
+			template: {
+				metadata: { labels: labelsOf(part) },
+				spec: createPodSpec({
+					restartPolicy: "Never",
+					initContainers: [
+						createMongodbWait("wait-for-mongodb", members),
+						{
+							name: part.name,
+							image,
+							command: ["npm", "run", "migrate"],
+							workingDir: "/data",
+							env: [
+								{ name: "MAESTRO_MONGO_DATABASE", value: "maestro-client" },
+								...listSecretVariables(["MAESTRO_MONGO_URI"]),
+							],
+							securityContext: runAsRoot,
+							resources: sizeContainer(50, 512),
+						},
+					],
+					containers: [
+						createMongodbErrand({
+							name: "note",
+							members,
+							script: noteMigration(image),
+							repeat: false,
+						}),
+					],
+					volumes: [createErrandVolume(["MONGODB_PASSWORD"])],
+				}),
+			},
+		},
+	});
+}

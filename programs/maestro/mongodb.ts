@@ -1,0 +1,154 @@
+// MongoDB: a replica set in every size, of one member in `small`, with authentication between all.
+import * as kubernetes from "@pulumi/kubernetes";
+import { labelsOf, selectorOf } from "./conventions.ts";
+import { mongodb } from "./datastores.ts";
+import { createErrandVolume, createMongodbErrand } from "./errands.ts";
+import { createClaim, retainClaims, separateMembers } from "./members.ts";
+import {
+	completeReplicaSet,
+	formReplicaSet,
+	isUsable,
+	secretFolder,
+	startMember,
+} from "./mongodb-scripts.ts";
+import { createPodSpec, runAsUser } from "./pods.ts";
+import type { Probes } from "./probes.ts";
+import { createSecretVolume } from "./secrets.ts";
+import { type Sizing, sizeContainer } from "./sizing.ts";
+import { createDisruptionBudget } from "./workload.ts";
+
+type Container = kubernetes.types.input.core.v1.Container;
+
+const part = {
+	name: mongodb.name,
+	component: "database",
+	version: mongodb.version,
+};
+
+/** Declares the members, their names, and the Job that completes the set for this revision. */
+export function createMongodb(
+	sizing: Sizing,
+	storageClass: string | null,
+	revision: number,
+): void {
+	createHeadlessService();
+	createMembers(sizing, storageClass);
+	if (sizing.mongodb.members > 1)
+		createDisruptionBudget(part.name, part.component);
+	createCompletion(sizing, revision);
+}
+
+function createHeadlessService(): void {
+	new kubernetes.core.v1.Service(part.name, {
+		metadata: { name: part.name, labels: labelsOf(part) },
+		spec: {
+			clusterIP: "None",
+			// Members find each other before any of them is ready: they become ready by finding each other.
+			publishNotReadyAddresses: true,
+			selector: selectorOf(part.name),
+			ports: [{ name: "mongodb", port: mongodb.port, targetPort: "mongodb" }],
+		},
+	});
+}
+
+function createMembers(sizing: Sizing, storageClass: string | null): void {
+	new kubernetes.apps.v1.StatefulSet(part.name, {
+		metadata: { name: part.name, labels: labelsOf(part) },
+		spec: {
+			serviceName: part.name,
+			replicas: sizing.mongodb.members,
+			podManagementPolicy: "Parallel",
+			revisionHistoryLimit: 2,
+			selector: { matchLabels: selectorOf(part.name) },
+			updateStrategy: { type: "RollingUpdate" },
+			persistentVolumeClaimRetentionPolicy: retainClaims,
+			template: {
+				metadata: {
+					labels: labelsOf({ name: part.name, component: part.component }),
+				},
+				spec: createPodSpec({
+					// A clean end hands the primary's role over and spares the next start a recovery.
+					terminationGracePeriodSeconds: 60,
+					securityContext: { fsGroup: mongodb.uid },
+					...separateMembers(part.name, sizing),
+					containers: [createMember(sizing.mongodb)],
+					volumes: [
+						createSecretVolume("secrets", [
+							"MONGODB_KEYFILE",
+							"MONGODB_ROOT_PASSWORD",
+						]),
+						{ name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+					],
+				}),
+			},
+			volumeClaimTemplates: [createClaim(sizing.mongodb.storage, storageClass)],
+		},
+	});
+}
+
+function createMember(size: Sizing["mongodb"]): Container {
+	return {
+		name: part.name,
+		image: mongodb.image,
+		command: ["bash", "-c", startMember(size), formReplicaSet(size.members)],
+		ports: [{ name: "mongodb", containerPort: mongodb.port }],
+		volumeMounts: [
+			{ name: "data", mountPath: "/data/db" },
+			{ name: "run", mountPath: "/run/mongodb" },
+			{ name: "secrets", mountPath: secretFolder, readOnly: true },
+		],
+		...createProbes(),
+		securityContext: runAsUser(mongodb.uid),
+		resources: sizeContainer(100, size.memoryMiB),
+	};
+}
+
+function createProbes(): Probes {
+	const ask = (script: string) => ({
+		exec: { command: ["mongo", "--norc", "--quiet", "--eval", script] },
+		timeoutSeconds: 10,
+	});
+	return {
+		startupProbe: {
+			tcpSocket: { port: "mongodb" },
+			periodSeconds: 3,
+			// Recovery after a crash may take minutes; to be killed in it helps nobody.
+			failureThreshold: 200,
+		},
+		readinessProbe: { ...ask(isUsable), periodSeconds: 10 },
+		livenessProbe: {
+			...ask("quit(db.adminCommand({ ping: 1 }).ok ? 0 : 1);"),
+			periodSeconds: 30,
+			failureThreshold: 6,
+		},
+	};
+}
+
+function createCompletion(sizing: Sizing, revision: number): void {
+	const name = `mongodb-init-${revision}`;
+	const labels = labelsOf({ name: "mongodb-init", component: part.component });
+	new kubernetes.batch.v1.Job(name, {
+		metadata: { name, labels },
+		spec: {
+			backoffLimit: 3,
+			activeDeadlineSeconds: 900,
+			template: {
+				metadata: { labels },
+				spec: createPodSpec({
+					restartPolicy: "Never",
+					containers: [
+						createMongodbErrand({
+							name: "mongodb-init",
+							members: sizing.mongodb.members,
+							script: completeReplicaSet(sizing.mongodb.members),
+							repeat: true,
+						}),
+					],
+					volumes: [
+						createErrandVolume(["MONGODB_ROOT_PASSWORD", "MONGODB_PASSWORD"]),
+					],
+				}),
+			},
+		},
+	});
+}

@@ -1,0 +1,319 @@
+// The 14 processes of a Maestro Server as a table. Ports, probes, variables and start orders are upstream's;
+// whatever differs from upstream's own manifests says why.
+import type { Endpoints } from "../../src/domain/environment.ts";
+import type { ProcessName } from "../../src/domain/release.ts";
+
+/** Variables whose values come from a Secret. Each of the first seven has a public default: a missing one is silently insecure. */
+export const secretVariables = {
+	MAESTRO_SECRETJWT: "jwt",
+	MAESTRO_SECRETJWT_PRIVATE: "jwt",
+	MAESTRO_SECRETJWT_PUBLIC: "jwt",
+	MAESTRO_SECRETJWT_FORGOT: "jwt",
+	MAESTRO_SECRET_CRYPTO_FORGOT: "jwt",
+	MAESTRO_NOAUTH: "jwt",
+	MAESTRO_WEBSOCKET_SECRET: "jwt",
+	MAESTRO_MONGO_URI: "datastores",
+	CELERY_BROKER_URL: "datastores",
+} as const;
+export type SecretVariable = keyof typeof secretVariables;
+
+export type Probe =
+	| { readonly kind: "http"; readonly path: string }
+	| { readonly kind: "celery" }
+	| { readonly kind: "none" };
+
+export interface Process {
+	readonly name: ProcessName;
+	readonly role: "frontend" | "api" | "worker" | "scheduler" | "gateway";
+	/** null: it listens on nothing and has no Service. */
+	readonly port: number | null;
+	readonly probe: Probe;
+	/** false: exactly one, in every size and at every moment, so that it is never rolled but recreated. */
+	readonly replicated: boolean;
+	readonly disruptionBudget: boolean;
+	/** Whether `GET /` tells the version, by upstream's documentation. */
+	readonly answersVersion: boolean;
+	/** What of it browsers may reach; null: nothing. */
+	readonly publicPath: string | null;
+	readonly ingressAnnotations: Readonly<Record<string, string>>;
+	readonly secrets: readonly SecretVariable[];
+	/** Value of MAESTRO_MONGO_DATABASE. Never shared by a ConfigMap: it differs from process to process. */
+	readonly database: Database | null;
+	/** What must be usable before the process starts: most of them never connect again after a failed first time. */
+	readonly waitsFor: readonly Dependency[];
+	/** Variables with the base URL of another process. */
+	readonly peers: Readonly<Record<string, ProcessName>>;
+	readonly publicUrls: (endpoints: Endpoints) => Record<string, string>;
+	/**
+	 * Only what is to be on: Node code takes any text for true, `false` included. SMTP_* and AWS_* stay unset,
+	 * which leaves mail off and uploads local.
+	 */
+	readonly variables: Readonly<Record<string, string>>;
+	/** The image's own where undefined. */
+	readonly command?: readonly string[];
+	readonly graceSeconds: number;
+	/** `app`: Python images have an unprivileged user. The others write to their own root filesystem as root. */
+	readonly runsAs: "app" | "root";
+	readonly memoryMiB: number;
+}
+
+export const databases = [
+	"maestro-client",
+	"maestro-reports",
+	"maestro-audit",
+] as const;
+export type Database = (typeof databases)[number];
+/** `migration` implies `mongodb`: it looks into the database. */
+export type Dependency = "mongodb" | "rabbitmq" | "migration";
+
+const serviceAuth = ["MAESTRO_SECRETJWT_PRIVATE", "MAESTRO_NOAUTH"] as const;
+
+const ordinary = {
+	probe: { kind: "http", path: "/" },
+	replicated: true,
+	disruptionBudget: false,
+	answersVersion: true,
+	publicPath: null,
+	ingressAnnotations: {},
+	database: null,
+	waitsFor: [],
+	peers: {},
+	publicUrls: () => ({}),
+	variables: {},
+	graceSeconds: 30,
+} as const;
+
+const node = { ...ordinary, role: "api", runsAs: "root" } as const;
+const flask = { ...ordinary, role: "api", runsAs: "app" } as const;
+const worker = {
+	...ordinary,
+	role: "worker",
+	port: null,
+	probe: { kind: "celery" },
+	answersVersion: false,
+	waitsFor: ["rabbitmq"],
+	// `-S` of the scheduler worker's image is dropped: to a worker it is the name of a file to write.
+	command: ["celery", "-A", "app.celery", "worker", "-l", "info"],
+	// A warm shutdown ends what runs; an analytics task takes up to a minute.
+	graceSeconds: 120,
+	runsAs: "app",
+} as const;
+
+const uploadAnnotations = {
+	"nginx.ingress.kubernetes.io/proxy-body-size": "32m",
+};
+
+export const processes: readonly Process[] = [
+	{
+		...ordinary,
+		name: "client",
+		role: "frontend",
+		port: 80,
+		disruptionBudget: true,
+		answersVersion: false,
+		publicPath: "/",
+		secrets: [],
+		publicUrls: (endpoints) => ({
+			API_URL: endpoints.server,
+			STATIC_URL: `${endpoints.server}/static/`,
+			ANALYTICS_URL: endpoints.analyticsFront,
+			WEBSOCKET_URL: endpoints.websocket,
+		}),
+		runsAs: "root",
+		memoryMiB: 320,
+	},
+	{
+		...node,
+		name: "server",
+		port: 8888,
+		disruptionBudget: true,
+		publicPath: "/",
+		ingressAnnotations: uploadAnnotations,
+		secrets: [
+			"MAESTRO_SECRETJWT",
+			"MAESTRO_SECRETJWT_PUBLIC",
+			"MAESTRO_SECRETJWT_FORGOT",
+			"MAESTRO_SECRET_CRYPTO_FORGOT",
+			...serviceAuth,
+			"MAESTRO_MONGO_URI",
+		],
+		database: "maestro-client",
+		waitsFor: ["migration"],
+		peers: {
+			MAESTRO_DISCOVERY_URI: "discovery",
+			MAESTRO_REPORT_URI: "reports",
+			MAESTRO_ANALYTICS_URI: "analytics",
+			MAESTRO_AUDIT_URI: "audit",
+		},
+		publicUrls: (endpoints) => ({ API_URL: endpoints.server }),
+		// Two servers that migrate at once seed twice; a Job migrates.
+		variables: { SKIP_MIGRATION: "true" },
+		memoryMiB: 832,
+	},
+	{
+		...flask,
+		name: "discovery",
+		port: 5000,
+		secrets: ["MAESTRO_SECRETJWT", ...serviceAuth, "CELERY_BROKER_URL"],
+		peers: { MAESTRO_DATA_URI: "data" },
+		memoryMiB: 1024,
+	},
+	{
+		...worker,
+		name: "discovery-worker",
+		secrets: [
+			"MAESTRO_SECRETJWT",
+			...serviceAuth,
+			"MAESTRO_WEBSOCKET_SECRET",
+			"CELERY_BROKER_URL",
+		],
+		peers: {
+			MAESTRO_DATA_URI: "data",
+			MAESTRO_AUDIT_URI: "audit",
+			MAESTRO_WEBSOCKET_URI: "websocket",
+			// Upstream's compose file lacks it: uploaded ansible and terraform files are fetched from server.
+			MAESTRO_SERVER_URI: "server",
+		},
+		memoryMiB: 1024,
+	},
+	{
+		...flask,
+		name: "reports",
+		port: 5005,
+		secrets: [...serviceAuth, "MAESTRO_MONGO_URI", "CELERY_BROKER_URL"],
+		database: "maestro-reports",
+		waitsFor: ["mongodb"],
+		memoryMiB: 1024,
+	},
+	{
+		...worker,
+		name: "reports-worker",
+		// It opens MongoDB when it is imported, and logs a false alarm without the variables.
+		secrets: [
+			...serviceAuth,
+			"MAESTRO_WEBSOCKET_SECRET",
+			"MAESTRO_MONGO_URI",
+			"CELERY_BROKER_URL",
+		],
+		database: "maestro-reports",
+		peers: {
+			MAESTRO_DATA_URI: "data",
+			MAESTRO_REPORT_URI: "reports",
+			MAESTRO_AUDIT_URI: "audit",
+			MAESTRO_WEBSOCKET_URI: "websocket",
+		},
+		memoryMiB: 1024,
+	},
+	{
+		...ordinary,
+		name: "scheduler",
+		role: "scheduler",
+		port: null,
+		// It is the container's first process: when it ends, the container is started again.
+		probe: { kind: "none" },
+		replicated: false,
+		answersVersion: false,
+		secrets: [...serviceAuth, "MAESTRO_MONGO_URI", "CELERY_BROKER_URL"],
+		// Never to be changed: the schedules of a lost job store stay silent.
+		database: "maestro-client",
+		waitsFor: ["mongodb", "rabbitmq"],
+		peers: { MAESTRO_DATA_URI: "data" },
+		runsAs: "app",
+		memoryMiB: 512,
+	},
+	{
+		...worker,
+		name: "scheduler-worker",
+		secrets: [...serviceAuth, "CELERY_BROKER_URL"],
+		peers: {
+			MAESTRO_DATA_URI: "data",
+			MAESTRO_DISCOVERY_URI: "discovery",
+			MAESTRO_REPORT_URI: "reports",
+			MAESTRO_ANALYTICS_URI: "analytics",
+		},
+		memoryMiB: 768,
+	},
+	{
+		...flask,
+		name: "analytics",
+		port: 5020,
+		secrets: [...serviceAuth, "CELERY_BROKER_URL"],
+		peers: { MAESTRO_DATA_URI: "data" },
+		memoryMiB: 512,
+	},
+	{
+		...worker,
+		name: "analytics-worker",
+		secrets: [...serviceAuth, "MAESTRO_WEBSOCKET_SECRET", "CELERY_BROKER_URL"],
+		peers: {
+			MAESTRO_DATA_URI: "data",
+			MAESTRO_ANALYTICS_FRONT_URI: "analytics-front",
+			MAESTRO_WEBSOCKET_URI: "websocket",
+		},
+		// Graphs leave memory behind. The variable that upstream documents for it is read by nobody.
+		command: [...worker.command, "--max-tasks-per-child=2"],
+		memoryMiB: 1024,
+	},
+	{
+		...node,
+		name: "analytics-front",
+		port: 9999,
+		publicPath: "/",
+		ingressAnnotations: uploadAnnotations,
+		secrets: [
+			"MAESTRO_SECRETJWT",
+			"MAESTRO_SECRETJWT_PUBLIC",
+			...serviceAuth,
+			"MAESTRO_MONGO_URI",
+		],
+		database: "maestro-client",
+		waitsFor: ["mongodb"],
+		// Baked into stored graphs: the fallback would be the host under which the worker called.
+		publicUrls: (endpoints) => ({
+			API_URL: endpoints.server,
+			ANALYTICS_URL: endpoints.analyticsFront,
+		}),
+		memoryMiB: 512,
+	},
+	{
+		...flask,
+		name: "data",
+		port: 5010,
+		disruptionBudget: true,
+		secrets: [...serviceAuth, "MAESTRO_MONGO_URI"],
+		database: "maestro-client",
+		waitsFor: ["mongodb"],
+		memoryMiB: 512,
+	},
+	{
+		...node,
+		name: "audit",
+		port: 10900,
+		secrets: [...serviceAuth, "MAESTRO_MONGO_URI"],
+		// Its code's default is the inventory's database, where its collections would collide.
+		database: "maestro-audit",
+		waitsFor: ["mongodb"],
+		peers: { MAESTRO_DATA_URI: "data" },
+		memoryMiB: 512,
+	},
+	{
+		...ordinary,
+		name: "websocket",
+		role: "gateway",
+		port: 8000,
+		probe: { kind: "http", path: "/health" },
+		// Its state is in memory: two would each know half of the subscribers.
+		replicated: false,
+		answersVersion: false,
+		// Only where clients connect: `/api` publishes to everybody and is for the workers.
+		publicPath: "/connection",
+		ingressAnnotations: {
+			"nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
+			"nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
+		},
+		secrets: ["MAESTRO_SECRETJWT", "MAESTRO_WEBSOCKET_SECRET"],
+		variables: { CENTRIFUGO_HEALTH: "true" },
+		runsAs: "root",
+		memoryMiB: 256,
+	},
+];

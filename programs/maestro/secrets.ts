@@ -1,0 +1,101 @@
+// The Secrets of an environment, and how a container takes a value from them.
+import { createHash } from "node:crypto";
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { Secrets } from "../../src/domain/secret.ts";
+import { labelsOf } from "./conventions.ts";
+import { brokerUrl, mongodbUri } from "./datastores.ts";
+import { type SecretVariable, secretVariables } from "./processes.ts";
+import type { Sizing } from "./sizing.ts";
+
+type EnvVar = kubernetes.types.input.core.v1.EnvVar;
+type Volume = kubernetes.types.input.core.v1.Volume;
+
+/** The content of each Secret, by the Secret's name. */
+export interface SecretValues {
+	readonly jwt: Readonly<Record<string, string>>;
+	readonly datastores: Readonly<Record<string, string>>;
+}
+
+export function createSecretValues(
+	secrets: Secrets,
+	sizing: Sizing,
+): SecretValues {
+	return {
+		jwt: {
+			MAESTRO_SECRETJWT: secrets.MAESTRO_SECRETJWT,
+			MAESTRO_SECRETJWT_PRIVATE: secrets.MAESTRO_SECRETJWT_PRIVATE,
+			MAESTRO_SECRETJWT_PUBLIC: secrets.MAESTRO_SECRETJWT_PUBLIC,
+			MAESTRO_SECRETJWT_FORGOT: secrets.MAESTRO_SECRETJWT_FORGOT,
+			MAESTRO_SECRET_CRYPTO_FORGOT: secrets.MAESTRO_SECRET_CRYPTO_FORGOT,
+			MAESTRO_NOAUTH: secrets.MAESTRO_NOAUTH,
+			MAESTRO_WEBSOCKET_SECRET: secrets.MAESTRO_WEBSOCKET_SECRET,
+		},
+		datastores: {
+			MAESTRO_MONGO_URI: mongodbUri(
+				sizing.mongodb.members,
+				secrets.MONGODB_PASSWORD,
+			),
+			CELERY_BROKER_URL: brokerUrl(secrets.RABBITMQ_PASSWORD),
+			MONGODB_ROOT_PASSWORD: secrets.MONGODB_ROOT_PASSWORD,
+			MONGODB_PASSWORD: secrets.MONGODB_PASSWORD,
+			MONGODB_KEYFILE: secrets.MONGODB_KEYFILE,
+			RABBITMQ_PASSWORD: secrets.RABBITMQ_PASSWORD,
+			RABBITMQ_ERLANG_COOKIE: secrets.RABBITMQ_ERLANG_COOKIE,
+		},
+	};
+}
+
+export function createSecrets(values: SecretValues): void {
+	for (const [name, data] of Object.entries(values)) {
+		new kubernetes.core.v1.Secret(name, {
+			metadata: { name, labels: labelsOf({ name, component: "secret" }) },
+			type: "Opaque",
+			stringData: pulumi.secret(data),
+		});
+	}
+}
+
+/** A variable whose value the kubelet reads from a Secret. */
+export function createSecretVariable(
+	name: string,
+	from: { readonly secret: keyof SecretValues; readonly key: string },
+): EnvVar {
+	return {
+		name,
+		valueFrom: { secretKeyRef: { name: from.secret, key: from.key } },
+	};
+}
+
+export function listSecretVariables(
+	names: readonly SecretVariable[],
+): EnvVar[] {
+	return names.map((name) =>
+		createSecretVariable(name, { secret: secretVariables[name], key: name }),
+	);
+}
+
+/** A volume with the named keys of `datastores` as files. Files keep a password out of variables and arguments. */
+export function createSecretVolume(
+	name: string,
+	keys: readonly string[],
+): Volume {
+	return {
+		name,
+		secret: {
+			secretName: "datastores",
+			items: keys.map((key) => ({ key, path: key })),
+		},
+	};
+}
+
+/**
+ * A short digest of what a pod takes from Secrets and ConfigMaps. As an annotation of the pod it restarts exactly
+ * those pods whose values changed. Secrets are 256 random bits each: it betrays nothing.
+ */
+export function fingerprint(values: readonly (string | undefined)[]): string {
+	return createHash("sha256")
+		.update(JSON.stringify(values))
+		.digest("hex")
+		.slice(0, 16);
+}

@@ -1,0 +1,166 @@
+// One row of the table of processes → its Deployment, its Service when it listens, its disruption budget.
+import * as kubernetes from "@pulumi/kubernetes";
+import type { Endpoints } from "../../src/domain/environment.ts";
+import type { ReleaseImages } from "../../src/domain/release.ts";
+import { internalUrl } from "./addresses.ts";
+import { labelsOf, selectorOf } from "./conventions.ts";
+import { createWaits } from "./errands.ts";
+import { createPodSpec, runAsRoot, runAsUser, spreadReplicas } from "./pods.ts";
+import { createProbes } from "./probes.ts";
+import { type Process, secretVariables } from "./processes.ts";
+import {
+	fingerprint,
+	listSecretVariables,
+	type SecretValues,
+} from "./secrets.ts";
+import { countReplicas, type Sizing, sizeProcess } from "./sizing.ts";
+
+type Container = kubernetes.types.input.core.v1.Container;
+type EnvVar = kubernetes.types.input.core.v1.EnvVar;
+
+/** What all workloads share. */
+export interface Surroundings {
+	readonly sizing: Sizing;
+	readonly images: ReleaseImages;
+	readonly endpoints: Endpoints;
+	readonly secrets: SecretValues;
+}
+
+/** The user `app` of Maestro's Python images: the first one made in a Debian image. */
+const appUid = 1000;
+
+export function createWorkload(
+	process: Process,
+	surroundings: Surroundings,
+): void {
+	createDeployment(process, surroundings);
+	if (process.port !== null) createService(process, process.port);
+	const replicas = countReplicas(process, surroundings.sizing);
+	if (process.disruptionBudget && replicas > 1)
+		createDisruptionBudget(process.name, process.role);
+}
+
+/** Lets a node be drained as long as no second pod of the part is away. */
+export function createDisruptionBudget(name: string, component: string): void {
+	new kubernetes.policy.v1.PodDisruptionBudget(name, {
+		metadata: { name, labels: labelsOf({ name, component }) },
+		spec: {
+			maxUnavailable: 1,
+			selector: { matchLabels: selectorOf(name) },
+			// A pod that does not work anyway must not keep a node from being drained.
+			unhealthyPodEvictionPolicy: "AlwaysAllow",
+		},
+	});
+}
+
+function createDeployment(process: Process, surroundings: Surroundings): void {
+	const { sizing, images, secrets } = surroundings;
+	const replicas = countReplicas(process, sizing);
+	const labels = labelsOf({ name: process.name, component: process.role });
+	new kubernetes.apps.v1.Deployment(process.name, {
+		metadata: { name: process.name, labels },
+		spec: {
+			replicas,
+			revisionHistoryLimit: 2,
+			selector: { matchLabels: selectorOf(process.name) },
+			strategy: process.replicated
+				? {
+						type: "RollingUpdate",
+						rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
+					}
+				: // Two of them for a moment is what must not be: a roll-out stops the old one first.
+					{ type: "Recreate" },
+			template: {
+				metadata: {
+					labels,
+					annotations: {
+						"impresario.dev/secrets": fingerprint(
+							process.secrets.map(
+								(name) => secrets[secretVariables[name]][name],
+							),
+						),
+					},
+				},
+				spec: createPodSpec({
+					terminationGracePeriodSeconds: process.graceSeconds,
+					topologySpreadConstraints: spreadReplicas(
+						process.name,
+						replicas,
+						sizing,
+					),
+					containers: [createContainer(process, surroundings)],
+					...(process.waitsFor.length === 0
+						? {}
+						: createWaits(process.waitsFor, {
+								members: sizing.mongodb.members,
+								serverImage: images.server,
+							})),
+				}),
+			},
+		},
+	});
+}
+
+function createContainer(
+	process: Process,
+	surroundings: Surroundings,
+): Container {
+	const { sizing, images, endpoints } = surroundings;
+	return {
+		name: process.name,
+		image: images[process.name],
+		...(process.command === undefined
+			? {}
+			: {
+					command: [
+						...process.command,
+						`--concurrency=${sizing.celeryConcurrency}`,
+					],
+				}),
+		env: listVariables(process, endpoints),
+		...(process.port === null
+			? {}
+			: {
+					ports: [{ name: "http", containerPort: process.port }],
+					// Until the Service's last reader knows that this pod is going, requests still arrive.
+					lifecycle: { preStop: { exec: { command: ["sleep", "5"] } } },
+				}),
+		...createProbes(process),
+		resources: sizeProcess(process, sizing),
+		securityContext: process.runsAs === "app" ? runAsUser(appUid) : runAsRoot,
+	};
+}
+
+function listVariables(process: Process, endpoints: Endpoints): EnvVar[] {
+	const plain = {
+		...process.variables,
+		...process.publicUrls(endpoints),
+		...Object.fromEntries(
+			Object.entries(process.peers).map(([name, peer]) => [
+				name,
+				internalUrl(peer),
+			]),
+		),
+		...(process.database === null
+			? {}
+			: { MAESTRO_MONGO_DATABASE: process.database }),
+	};
+	return [
+		...Object.entries(plain).map(([name, value]) => ({ name, value })),
+		...listSecretVariables(process.secrets),
+	];
+}
+
+function createService(process: Process, port: number): void {
+	new kubernetes.core.v1.Service(process.name, {
+		metadata: {
+			name: process.name,
+			labels: labelsOf({ name: process.name, component: process.role }),
+		},
+		spec: {
+			type: "ClusterIP",
+			selector: selectorOf(process.name),
+			ports: [{ name: "http", port, targetPort: "http" }],
+		},
+	});
+}
