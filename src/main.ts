@@ -99,15 +99,9 @@ async function main(role: string | undefined): Promise<void> {
 	const stopped = stopSignal();
 	const opened: Opened = [];
 	try {
-		const opening = open(opened);
-		// A signal during the start ends it: what is open by then is closed.
-		const first = await Promise.race([
-			opening.then(() => "open" as const),
-			stopped.then(() => "stopped" as const),
-		]);
-		if (first === "stopped") opening.catch(() => {});
-		else if (!oneShot.has(role ?? "")) await stopped;
-		if (role === "start") print("stopping");
+		// A signal during the start is obeyed once the start is over: half-started things cannot be closed.
+		await open(opened);
+		if (!oneShot.has(role ?? "")) await stopped;
 	} finally {
 		for (const thing of opened.reverse()) await thing.close();
 	}

