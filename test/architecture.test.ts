@@ -72,7 +72,12 @@ function listFiles(folder: string): string[] {
 		.map((entry) => relative(root, join(entry.parentPath, entry.name)));
 }
 
-const files = [...listFiles("src"), ...listFiles("programs")];
+// The text of a script that runs in another process, in an image of Maestro's.
+const otherWorlds = ["src/cluster/verify-script.ts"];
+
+const files = [...listFiles("src"), ...listFiles("programs")].filter(
+	(file) => !otherWorlds.includes(file),
+);
 
 function station(file: string): string {
 	const parts = file.split("/");
@@ -95,7 +100,7 @@ const imports: Import[] = files.flatMap((from) => {
 	});
 });
 
-const isLocal = (to: string) => files.includes(to);
+const isLocal = (to: string) => [...files, ...otherWorlds].includes(to);
 
 test("every station is in the table", () => {
 	const unknown = new Set(

@@ -1,9 +1,10 @@
--- Identifiers are text with a prefix that says their kind. Times come from this database's clock only.
+-- Identifiers are text with a prefix that says their kind. Times come from this database's clock only. Those
+-- that lists are ordered by are kept to the millisecond, which is what a page's cursor can carry.
 
 create table tenants (
 	id text primary key,
 	name text not null unique,
-	created_at timestamptz not null default now()
+	created_at timestamptz(3) not null default now()
 );
 
 create table tokens (
@@ -13,7 +14,7 @@ create table tokens (
 	role text not null check (role in ('viewer', 'operator', 'admin', 'platform-admin')),
 	-- SHA-256 of a token of 256 random bits: nothing slower is needed, and it can be looked up.
 	hash bytea not null unique,
-	created_at timestamptz not null default now(),
+	created_at timestamptz(3) not null default now(),
 	expires_at timestamptz,
 	revoked_at timestamptz
 );
@@ -29,14 +30,14 @@ create table targets (
 	ingress_class text,
 	storage_class text,
 	is_default boolean not null default false,
-	created_at timestamptz not null default now()
+	created_at timestamptz(3) not null default now()
 );
 create unique index targets_one_default on targets (is_default) where is_default;
 
 create table releases (
 	name text primary key,
 	images jsonb not null,
-	created_at timestamptz not null default now()
+	created_at timestamptz(3) not null default now()
 );
 
 create table environments (
@@ -56,7 +57,7 @@ create table environments (
 	versions jsonb not null default '{}',
 	-- The id of the newest event. Raised in the transaction that writes the event, so ids have no gaps.
 	last_event_id bigint not null default 0,
-	created_at timestamptz not null default now(),
+	created_at timestamptz(3) not null default now(),
 	updated_at timestamptz not null default now()
 );
 -- A name is free again once its environment is destroyed.
@@ -78,7 +79,7 @@ create table revisions (
 	-- The images as they were when it was ordered: a release that is changed later changes no revision.
 	images jsonb not null,
 	size text not null check (size in ('small', 'ha')),
-	created_at timestamptz not null default now(),
+	created_at timestamptz(3) not null default now(),
 	primary key (environment_id, number)
 );
 
@@ -108,7 +109,7 @@ create table operations (
 	not_before timestamptz,
 	-- When its message was last put on the queue.
 	enqueued_at timestamptz not null default now(),
-	created_at timestamptz not null default now(),
+	created_at timestamptz(3) not null default now(),
 	started_at timestamptz,
 	finished_at timestamptz,
 	deadline_at timestamptz,

@@ -1,0 +1,44 @@
+// The whole API. The server refuses to start unless each of these has exactly one handler.
+import { listBlueprints } from "./blueprints.ts";
+import type { Endpoint } from "./endpoint.ts";
+import {
+	createEnvironment,
+	describeEnvironment,
+	destroyEnvironment,
+	findEnvironment,
+	listEnvironments,
+	listRevisions,
+} from "./environments.ts";
+import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
+import { checkAlive, checkReady, findVersion } from "./health.ts";
+import { findOperation, listOperations } from "./operations.ts";
+import { createRelease, findRelease, listReleases } from "./releases.ts";
+import { listTargets } from "./targets.ts";
+import { createTenant, listTenants } from "./tenants.ts";
+import { createToken, listTokens, revokeToken } from "./tokens.ts";
+
+export const api: readonly Endpoint[] = [
+	createEnvironment,
+	listEnvironments,
+	findEnvironment,
+	describeEnvironment,
+	destroyEnvironment,
+	listRevisions,
+	listOperations,
+	listEnvironmentEvents,
+	findOperation,
+	listOperationEvents,
+	listBlueprints,
+	listReleases,
+	findRelease,
+	createRelease,
+	listTargets,
+	listTenants,
+	createTenant,
+	listTokens,
+	createToken,
+	revokeToken,
+	checkAlive,
+	checkReady,
+	findVersion,
+];

@@ -1,0 +1,52 @@
+// What a declaration of the API is. The server, its clients and the tests walk the same list of them
+// (api.ts), so that what is promised, what is parsed and what is tested cannot drift apart.
+import { z } from "zod";
+import type { Role } from "../domain/tenant.ts";
+
+export interface Endpoint {
+	/** Unique among all; names the operation for clients. */
+	readonly name: string;
+	readonly summary: string;
+	readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+	/** Parameters in braces: `/v1/environments/{id}`. */
+	readonly path: `/${string}`;
+	/** The least role that may call it, within the tenant of the caller; null: whoever comes, without a token. */
+	readonly role: Role | null;
+	readonly params?: z.ZodObject;
+	/** Of plain types: `query.ts` turns the text of a URL into them. */
+	readonly query?: z.ZodObject;
+	readonly body?: z.ZodType;
+	readonly status: 200 | 201 | 202 | 204;
+	/** null: the answer has no body. */
+	readonly response: z.ZodType | null;
+	/** Answers with an operation that has yet to be carried out, and says where to look for it. */
+	readonly orders?: true;
+	/** What each message of the stream carries, for callers that accept `text/event-stream`. */
+	readonly stream?: z.ZodType;
+}
+
+type Parsed<E, K extends string> = E extends {
+	readonly [P in K]: infer S extends z.ZodType;
+}
+	? z.output<S>
+	: undefined;
+
+/** What was sent, once it is parsed. */
+export interface Input<E extends Endpoint> {
+	readonly params: Parsed<E, "params">;
+	readonly query: Parsed<E, "query">;
+	readonly body: Parsed<E, "body">;
+}
+
+/** What is answered. */
+export type Output<E extends Endpoint> = E["response"] extends z.ZodType
+	? z.input<E["response"]>
+	: undefined;
+
+// What ids and names are made of. Anything else cannot name a thing and is refused before it is looked for.
+const identifier = z
+	.string()
+	.regex(/^[A-Za-z0-9._-]{1,64}$/, "is neither an id nor a name");
+
+export const byId = z.strictObject({ id: identifier });
+export const byName = z.strictObject({ name: identifier });

@@ -1,0 +1,150 @@
+import { z } from "zod";
+import { healths, lifecycles } from "../domain/environment.ts";
+import { dnsLabel, environmentNameLength } from "../domain/names.ts";
+import {
+	blueprintNames,
+	environmentSpec,
+	labels,
+	sizes,
+} from "../domain/spec.ts";
+import { byId, type Endpoint } from "./endpoint.ts";
+import { operation } from "./operations.ts";
+import { pageOf, pageQuery } from "./page.ts";
+
+const blueprintVersion = z.strictObject({
+	name: z.enum(blueprintNames),
+	version: z.string(),
+});
+
+export const environment = z.strictObject({
+	id: z.string(),
+	name: z.string(),
+	tenant: z.string(),
+	/** With release and size: of the desired revision. */
+	blueprint: blueprintVersion,
+	release: z.string(),
+	size: z.enum(sizes),
+	description: z.string(),
+	labels: z.record(z.string(), z.string()),
+	lifecycle: z.enum(lifecycles),
+	health: z.enum(healths),
+	/** The revision that runs; null until one was applied to its end. */
+	revision: z.int().nullable(),
+	desiredRevision: z.int(),
+	target: z.string(),
+	namespace: z.string(),
+	endpoints: z
+		.strictObject({
+			client: z.string(),
+			server: z.string(),
+			analyticsFront: z.string(),
+			websocket: z.string(),
+		})
+		.nullable(),
+	/** What each version endpoint answered at the last verification. */
+	versions: z.record(z.string(), z.string()),
+	/** The operation that moves it, or the first that waits to. */
+	activeOperation: z.string().nullable(),
+	createdAt: z.iso.datetime(),
+	updatedAt: z.iso.datetime(),
+});
+
+export const revision = z.strictObject({
+	environment: z.string(),
+	number: z.int(),
+	blueprint: blueprintVersion,
+	release: z.string(),
+	size: z.enum(sizes),
+	createdAt: z.iso.datetime(),
+});
+
+const label = z
+	.string()
+	.regex(
+		/^[A-Za-z0-9._-]{1,63}=[A-Za-z0-9._-]{0,63}$/,
+		"must be written as key=value",
+	);
+
+export const createEnvironment = {
+	name: "createEnvironment",
+	summary: "Order an environment. Only its name is required.",
+	method: "POST",
+	path: "/v1/environments",
+	role: "operator",
+	body: environmentSpec,
+	status: 202,
+	response: operation,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const listEnvironments = {
+	name: "listEnvironments",
+	summary:
+		"List environments, newest first. Destroyed ones only by lifecycle=destroyed.",
+	method: "GET",
+	path: "/v1/environments",
+	role: "viewer",
+	query: pageQuery.extend({
+		lifecycle: z.enum(lifecycles).optional(),
+		name: dnsLabel(environmentNameLength).optional(),
+		/** May be repeated; all of them must be there. */
+		label: z.array(label).max(16).default([]),
+	}),
+	status: 200,
+	response: pageOf(environment),
+} as const satisfies Endpoint;
+
+export const findEnvironment = {
+	name: "findEnvironment",
+	summary: "Look at an environment, by id or by its name in your tenant.",
+	method: "GET",
+	path: "/v1/environments/{id}",
+	role: "viewer",
+	params: byId,
+	status: 200,
+	response: environment,
+} as const satisfies Endpoint;
+
+export const describeEnvironment = {
+	name: "describeEnvironment",
+	summary:
+		"Change what needs no operation. Labels are replaced as a whole; what is not sent stays.",
+	method: "PATCH",
+	path: "/v1/environments/{id}",
+	role: "operator",
+	params: byId,
+	body: z
+		.strictObject({
+			labels: labels.optional(),
+			description: environmentSpec.shape.description.unwrap().optional(),
+		})
+		.refine(
+			(change) => Object.keys(change).length > 0,
+			"must have `labels` or `description`",
+		),
+	status: 200,
+	response: environment,
+} as const satisfies Endpoint;
+
+export const destroyEnvironment = {
+	name: "destroyEnvironment",
+	summary: "Destroy an environment.",
+	method: "DELETE",
+	path: "/v1/environments/{id}",
+	role: "operator",
+	params: byId,
+	status: 202,
+	response: operation,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const listRevisions = {
+	name: "listRevisions",
+	summary: "List the revisions of an environment, newest first.",
+	method: "GET",
+	path: "/v1/environments/{id}/revisions",
+	role: "viewer",
+	params: byId,
+	status: 200,
+	response: pageOf(revision),
+} as const satisfies Endpoint;

@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { releaseImages, releaseName } from "../domain/release.ts";
+import { byName, type Endpoint } from "./endpoint.ts";
+import { pageOf } from "./page.ts";
+
+export const release = z.strictObject({
+	name: z.string(),
+	/** Process → image reference. */
+	images: releaseImages,
+	createdAt: z.iso.datetime(),
+});
+
+export const listReleases = {
+	name: "listReleases",
+	summary: "List the releases that can be ordered, newest first.",
+	method: "GET",
+	path: "/v1/releases",
+	role: "viewer",
+	status: 200,
+	response: pageOf(release),
+} as const satisfies Endpoint;
+
+export const findRelease = {
+	name: "findRelease",
+	summary: "Look at a release.",
+	method: "GET",
+	path: "/v1/releases/{name}",
+	role: "viewer",
+	params: byName,
+	status: 200,
+	response: release,
+} as const satisfies Endpoint;
+
+export const createRelease = {
+	name: "createRelease",
+	summary: "Make a release known. It is never changed afterwards.",
+	method: "POST",
+	path: "/v1/releases",
+	role: "platform-admin",
+	body: z.strictObject({ name: releaseName, images: releaseImages }),
+	status: 201,
+	response: release,
+} as const satisfies Endpoint;

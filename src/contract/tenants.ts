@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { tenantName } from "../domain/tenant.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { pageOf, pageQuery } from "./page.ts";
+
+export const tenant = z.strictObject({
+	id: z.string(),
+	name: z.string(),
+	createdAt: z.iso.datetime(),
+});
+
+export const listTenants = {
+	name: "listTenants",
+	summary: "List all tenants, newest first.",
+	method: "GET",
+	path: "/v1/tenants",
+	role: "platform-admin",
+	query: pageQuery,
+	status: 200,
+	response: pageOf(tenant),
+} as const satisfies Endpoint;
+
+export const createTenant = {
+	name: "createTenant",
+	summary: "Make a tenant. Give it a token next.",
+	method: "POST",
+	path: "/v1/tenants",
+	role: "platform-admin",
+	body: z.strictObject({ name: tenantName }),
+	status: 201,
+	response: tenant,
+} as const satisfies Endpoint;

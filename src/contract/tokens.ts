@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { roles, tenantName, tokenName } from "../domain/tenant.ts";
+import { byId, type Endpoint } from "./endpoint.ts";
+import { pageOf, pageQuery } from "./page.ts";
+
+export const token = z.strictObject({
+	id: z.string(),
+	name: z.string(),
+	tenant: z.string(),
+	role: z.enum(roles),
+	createdAt: z.iso.datetime(),
+	expiresAt: z.iso.datetime().nullable(),
+	revokedAt: z.iso.datetime().nullable(),
+});
+
+export const listTokens = {
+	name: "listTokens",
+	summary: "List the tokens of your tenant, newest first, revoked ones too.",
+	method: "GET",
+	path: "/v1/tokens",
+	role: "admin",
+	/** Only a platform admin may name another tenant; without one, that role sees the tokens of all. */
+	query: pageQuery.extend({ tenant: tenantName.optional() }),
+	status: 200,
+	response: pageOf(token),
+} as const satisfies Endpoint;
+
+export const createToken = {
+	name: "createToken",
+	summary: "Make a token. Its text is in this answer and nowhere else.",
+	method: "POST",
+	path: "/v1/tokens",
+	role: "admin",
+	body: z.strictObject({
+		name: tokenName,
+		/** Not above your own. */
+		role: z.enum(roles),
+		/** Your own unless you are a platform admin. */
+		tenant: tenantName.optional(),
+		/** Without it, the token is good until it is revoked. */
+		expiresAt: z.iso.datetime({ offset: true }).optional(),
+	}),
+	status: 201,
+	response: token.extend({ token: z.string() }),
+} as const satisfies Endpoint;
+
+export const revokeToken = {
+	name: "revokeToken",
+	summary: "Revoke a token. It takes effect with the next request.",
+	method: "DELETE",
+	path: "/v1/tokens/{id}",
+	role: "admin",
+	params: byId,
+	status: 204,
+	response: null,
+} as const satisfies Endpoint;

@@ -1,0 +1,156 @@
+// The Express application: every declaration with its handler, and an answer to all that is none of them.
+import express, {
+	type ErrorRequestHandler,
+	type Express,
+	type RequestHandler,
+} from "express";
+import { api } from "../contract/api.ts";
+import { refuseInput } from "../contract/parse.ts";
+import { createSuffix } from "../domain/ids.ts";
+import { Failure } from "../failure.ts";
+import type { Context, Route } from "./bind.ts";
+import { catalogueRoutes } from "./catalogue.ts";
+import { environmentRoutes } from "./environments.ts";
+import { eventRoutes } from "./events.ts";
+import { healthRoutes } from "./health.ts";
+import { operationRoutes } from "./operations.ts";
+import { readPath, refuse } from "./refuse.ts";
+import { tenantRoutes } from "./tenants.ts";
+import { tokenRoutes } from "./tokens.ts";
+
+const routes: readonly Route[] = [
+	...environmentRoutes,
+	...operationRoutes,
+	...eventRoutes,
+	...catalogueRoutes,
+	...tenantRoutes,
+	...tokenRoutes,
+	...healthRoutes,
+];
+
+/** `isClosing` is asked at each request: connections are not kept alive any more once it is true. */
+export function makeApp(context: Context, isClosing: () => boolean): Express {
+	const app = express();
+	app.disable("x-powered-by");
+	app.disable("etag");
+	app.enable("case sensitive routing");
+	app.enable("strict routing");
+	app.use(openRequest(context, isClosing));
+	for (const [path, group] of groupByPath(routes)) {
+		const route = app.route(toExpressPath(path));
+		for (const { endpoint, serve } of group) {
+			route[lowerMethods[endpoint.method]](serve(context));
+		}
+		route.all(refuseMethod(context, group));
+	}
+	app.use(refusePath(context));
+	app.use(refuseBroken(context));
+	return app;
+}
+
+const lowerMethods = {
+	GET: "get",
+	POST: "post",
+	PATCH: "patch",
+	DELETE: "delete",
+} as const;
+
+/** Throws unless every declaration has exactly one handler. */
+function groupByPath(all: readonly Route[]): Map<string, Route[]> {
+	const bound = all.map((route) => route.endpoint);
+	const wrong = api.filter(
+		(endpoint) => bound.filter((one) => one === endpoint).length !== 1,
+	);
+	if (wrong.length > 0 || bound.length !== api.length) {
+		throw new Error(
+			`declarations and handlers differ: ${wrong.map((one) => one.name).join(", ")}`,
+		);
+	}
+	return Map.groupBy(all, (route) => route.endpoint.path);
+}
+
+/** `/v1/things/{id}:verb` in the grammar of path-to-regexp 8, where a colon begins a parameter. */
+const toExpressPath = (path: string): string =>
+	path.replaceAll(/\{(\w+)\}|[:*?+!()[\]]/g, (text, name?: string) =>
+		name === undefined ? `\\${text}` : `:${name}`,
+	);
+
+function openRequest(
+	{ log }: Context,
+	isClosing: () => boolean,
+): RequestHandler {
+	return (request, response, next) => {
+		const given = request.get("x-request-id") ?? "";
+		const requestId = /^[\w.-]{1,128}$/.test(given)
+			? given
+			: `req_${createSuffix(20)}`;
+		response.set({
+			"X-Request-Id": requestId,
+			"Cache-Control": "no-store",
+			"X-Content-Type-Options": "nosniff",
+			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+			"Referrer-Policy": "no-referrer",
+		});
+		if (isClosing()) response.set("Connection", "close");
+		const startedAt = performance.now();
+		response.once("close", () => {
+			log.info(
+				{
+					requestId,
+					method: request.method,
+					path: readPath(request),
+					status: response.statusCode,
+					isComplete: response.writableFinished,
+					durationMs: Math.round(performance.now() - startedAt),
+					actor: response.locals.actor,
+				},
+				"request",
+			);
+		});
+		next();
+	};
+}
+
+function refuseMethod(
+	{ log }: Context,
+	group: readonly Route[],
+): RequestHandler {
+	const methods = group.flatMap(({ endpoint }) =>
+		endpoint.method === "GET" ? ["GET", "HEAD"] : [endpoint.method],
+	);
+	return (request, response) => {
+		response.set("Allow", methods.join(", "));
+		const failure = new Failure({
+			code: "method_not_allowed",
+			message: `${request.method} is not done at ${readPath(request)}.`,
+			untouched: "Nothing was changed.",
+			advice: `Possible here: ${methods.join(", ")}.`,
+		});
+		refuse(log, request, response, failure);
+	};
+}
+
+function refusePath({ log }: Context): RequestHandler {
+	return (request, response) => {
+		const failure = new Failure({
+			code: "not_found",
+			message: `There is nothing at ${readPath(request)}.`,
+			untouched: "Nothing was changed.",
+			advice: "Check the path; it begins with /v1 and ends without a slash.",
+		});
+		refuse(log, request, response, failure);
+	};
+}
+
+/** What Express throws by itself: a path whose percent-encoding is broken. All else is our bug. */
+function refuseBroken({ log }: Context): ErrorRequestHandler {
+	return (error, request, response, _next) => {
+		const failure =
+			error instanceof URIError
+				? refuseInput([
+						{ pointer: "/path", message: "is not percent-encoded UTF-8" },
+					])
+				: error;
+		refuse(log, request, response, failure);
+	};
+}

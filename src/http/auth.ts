@@ -1,0 +1,51 @@
+// Who calls, and may they. Nothing is remembered between requests, so that a revoked token is refused at once.
+import { type Actor, mayActAs, type Role } from "../domain/tenant.ts";
+import { hashToken, looksLikeToken } from "../domain/token.ts";
+import { Failure } from "../failure.ts";
+import type { Db } from "../store/db.ts";
+import { findActor } from "../store/tokens.ts";
+
+/**
+ * The caller, by the request's `Authorization` header (RFC 6750 §2.1). Throws `unauthenticated`, without
+ * telling an unknown token from a revoked or expired one.
+ */
+export async function loadActor(
+	db: Db,
+	authorization: string | undefined,
+): Promise<Actor> {
+	if (authorization === undefined) {
+		throw refuseCaller("The request has no token.");
+	}
+	const [, text] = /^bearer +(\S+)$/i.exec(authorization.trim()) ?? [];
+	if (text === undefined) {
+		throw refuseCaller("The Authorization header is not of the form Bearer.");
+	}
+	const actor = looksLikeToken(text)
+		? await findActor(db, hashToken(text))
+		: undefined;
+	if (actor === undefined) {
+		throw refuseCaller("The token is unknown, expired or revoked.");
+	}
+	return actor;
+}
+
+function refuseCaller(message: string): Failure {
+	return new Failure({
+		code: "unauthenticated",
+		message,
+		untouched: "Nothing was looked at or changed.",
+		advice:
+			'Send "Authorization: Bearer <token>" with a token that an admin of your tenant made.',
+	});
+}
+
+/** Throws `forbidden` when the caller's role is below the needed one. */
+export function checkRole(actor: Actor, needed: Role): void {
+	if (mayActAs(actor.role, needed)) return;
+	throw new Failure({
+		code: "forbidden",
+		message: `This needs the role "${needed}"; yours is "${actor.role}".`,
+		untouched: "Nothing was changed.",
+		advice: "Ask somebody who has that role for a token, or to do it for you.",
+	});
+}

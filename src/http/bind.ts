@@ -1,0 +1,194 @@
+// The one wrapper around every handler: who calls → may they → what do they ask → call → present → or
+// refuse. Handlers are left with what is theirs alone.
+import type { Request, RequestHandler, Response } from "express";
+import type { Endpoint, Input, Output } from "../contract/endpoint.ts";
+import { parseInput } from "../contract/parse.ts";
+import type { Actor } from "../domain/tenant.ts";
+import { Failure } from "../failure.ts";
+import type { Feed } from "../feed/listen.ts";
+import type { VerbContext } from "../operations/request.ts";
+import type { Db } from "../store/db.ts";
+import { checkRole, loadActor } from "./auth.ts";
+import { readBody } from "./body.ts";
+import type { Limits } from "./limits.ts";
+import { type DoorLog, refuse } from "./refuse.ts";
+import { type EventStream, type StreamedEvent, sendStream } from "./stream.ts";
+
+/** What handlers work with. */
+export interface Context {
+	readonly db: Db;
+	readonly feed: Feed;
+	readonly verbs: VerbContext;
+	/** Signs page tokens. */
+	readonly pageKey: Buffer;
+	readonly log: DoorLog;
+	readonly version: string;
+	/** Whether answers are held against their schemas before they are sent. */
+	readonly checkAnswers: boolean;
+	readonly limits: Limits;
+	/** The streams that go on; aborting them all ends them. */
+	readonly streams: Set<AbortController>;
+}
+
+/** The caller wants a stream and not a page. */
+export interface Live {
+	/** Aborts when the caller leaves or the service stops. */
+	readonly signal: AbortSignal;
+	readonly lastEventId: string | undefined;
+	/** Ends the stream. */
+	leave(): void;
+}
+
+export interface Call<E extends Endpoint> extends Input<E> {
+	readonly actor: E["role"] extends null ? undefined : Actor;
+	/** null, unless the declaration has a stream and the caller accepts it. */
+	readonly live: Live | null;
+}
+
+export type Handler<E extends Endpoint> = (
+	context: Context,
+	call: Call<E>,
+) => Promise<
+	Output<E> | (E extends { readonly stream: unknown } ? EventStream : never)
+>;
+
+/** A declaration with what answers it. */
+export interface Route {
+	readonly endpoint: Endpoint;
+	serve(context: Context): RequestHandler;
+}
+
+export function bind<E extends Endpoint>(
+	endpoint: E,
+	handler: Handler<E>,
+): Route {
+	return {
+		endpoint,
+		serve: (context) => async (request, response) => {
+			const live = watchCaller(context, endpoint, request, response);
+			try {
+				const actor = await admit(context, endpoint, request, response);
+				const input = parseInput(endpoint, {
+					params: request.params,
+					query: readSearch(request.originalUrl),
+					body: endpoint.body && (await readBody(request)),
+				});
+				const call = { actor, live, ...input } as Call<E>;
+				const answer: unknown = await handler(context, call);
+				if (live !== null && isStream(answer)) {
+					const events = checkEach(context, endpoint, answer.stream);
+					await sendStream(response, events, {
+						...context.limits,
+						signal: live.signal,
+						onPing: () => leaveRevoked(context, request, live),
+					});
+				} else {
+					sendAnswer(context, endpoint, response, answer);
+				}
+			} catch (error) {
+				refuse(context.log, request, response, error);
+			}
+		},
+	};
+}
+
+async function admit(
+	context: Context,
+	endpoint: Endpoint,
+	request: Request,
+	response: Response,
+): Promise<Actor | undefined> {
+	if (endpoint.role === null) return undefined;
+	const actor = await loadActor(context.db, request.headers.authorization);
+	response.locals.actor = actor.token;
+	checkRole(actor, endpoint.role);
+	return actor;
+}
+
+function readSearch(url: string): URLSearchParams {
+	const at = url.indexOf("?");
+	return new URLSearchParams(at < 0 ? "" : url.slice(at + 1));
+}
+
+function watchCaller(
+	context: Context,
+	endpoint: Endpoint,
+	request: Request,
+	response: Response,
+): Live | null {
+	if (endpoint.stream === undefined || request.method !== "GET") return null;
+	const wanted = request.accepts(["application/json", "text/event-stream"]);
+	if (wanted !== "text/event-stream") return null;
+	const controller = new AbortController();
+	context.streams.add(controller);
+	response.once("close", () => {
+		context.streams.delete(controller);
+		controller.abort();
+	});
+	return {
+		signal: controller.signal,
+		lastEventId: request.get("last-event-id"),
+		leave: () => controller.abort(),
+	};
+}
+
+/** A stream outlives the check at its beginning, so its token is looked at again with each ping. */
+function leaveRevoked(context: Context, request: Request, live: Live): void {
+	loadActor(context.db, request.headers.authorization).catch((error) => {
+		if (error instanceof Failure && error.code === "unauthenticated") {
+			live.leave();
+		}
+	});
+}
+
+const isStream = (answer: unknown): answer is EventStream =>
+	typeof answer === "object" && answer !== null && "stream" in answer;
+
+function sendAnswer(
+	context: Context,
+	endpoint: Endpoint,
+	response: Response,
+	answer: unknown,
+): void {
+	response.status(endpoint.status);
+	if (endpoint.response === null) {
+		response.end();
+		return;
+	}
+	checkAnswer(context, endpoint.response, answer);
+	if (endpoint.orders) {
+		const { id } = answer as { readonly id: string };
+		const location = `/v1/operations/${id}`;
+		response.set({
+			Location: location,
+			"Operation-Location": location,
+			"Retry-After": "1",
+		});
+	}
+	response.json(answer);
+}
+
+/** An answer that breaks its promise is our bug. It is not sent: what is too much in it might be a secret. */
+function checkAnswer(
+	context: Context,
+	schema: Pick<NonNullable<Endpoint["response"]>, "safeParse">,
+	answer: unknown,
+): void {
+	if (!context.checkAnswers) return;
+	const result = schema.safeParse(answer);
+	if (result.success) return;
+	throw new Error("an answer does not match its schema", {
+		cause: result.error,
+	});
+}
+
+async function* checkEach(
+	context: Context,
+	endpoint: Endpoint,
+	events: AsyncIterable<StreamedEvent>,
+): AsyncGenerator<StreamedEvent, void, void> {
+	for await (const event of events) {
+		if (endpoint.stream) checkAnswer(context, endpoint.stream, event);
+		yield event;
+	}
+}

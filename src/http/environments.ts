@@ -1,0 +1,113 @@
+import {
+	createEnvironment,
+	describeEnvironment,
+	destroyEnvironment,
+	findEnvironment,
+	listEnvironments,
+	listRevisions,
+} from "../contract/environments.ts";
+import type { Environment } from "../domain/environment.ts";
+import { createEnvironment as orderEnvironment } from "../operations/create.ts";
+import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
+import type { Db } from "../store/db.ts";
+import {
+	describeEnvironment as describeRow,
+	listEnvironments as listRows,
+	loadEnvironment,
+} from "../store/environments.ts";
+import { listCurrentOperations } from "../store/operations.ts";
+import {
+	listDesiredRevisions,
+	listRevisions as listRevisionRows,
+} from "../store/revisions.ts";
+import { bind, type Route } from "./bind.ts";
+import { describeOperation } from "./operations.ts";
+import { readPage } from "./page.ts";
+import { presentEnvironment, presentRevision } from "./present.ts";
+import { decideScope, loadVisibleEnvironment } from "./visible.ts";
+
+/** Environments with what other tables say of them, in two queries however many they are. */
+async function completeEnvironments(
+	db: Db,
+	environments: readonly Environment[],
+) {
+	const ids = environments.map((environment) => environment.id);
+	const [revisions, operations] = await Promise.all([
+		listDesiredRevisions(db, ids),
+		listCurrentOperations(db, ids),
+	]);
+	return environments.map((environment) => {
+		const desired = revisions.get(environment.id);
+		if (desired === undefined) {
+			throw new Error(`${environment.id} has no desired revision`);
+		}
+		return presentEnvironment(
+			environment,
+			desired,
+			operations.get(environment.id),
+		);
+	});
+}
+
+async function completeEnvironment(db: Db, environment: Environment) {
+	const [complete] = await completeEnvironments(db, [environment]);
+	if (complete === undefined) throw new Error("one in, none out");
+	return complete;
+}
+
+/** "key=value" texts, as the declaration checked them. */
+const parseLabels = (texts: readonly string[]): Record<string, string> =>
+	Object.fromEntries(
+		texts.map((text) => {
+			const at = text.indexOf("=");
+			return [text.slice(0, at), text.slice(at + 1)];
+		}),
+	);
+
+export const environmentRoutes: readonly Route[] = [
+	bind(createEnvironment, async ({ db, verbs }, { actor, body }) =>
+		describeOperation(db, await orderEnvironment(verbs, actor, body)),
+	),
+
+	bind(listEnvironments, async ({ db, pageKey }, { actor, query }) => {
+		const scope = decideScope(actor);
+		const { lifecycle, name, label } = query;
+		const list = [listEnvironments.name, scope, lifecycle, name, label];
+		const { rows, nextPageToken } = await readPage(
+			{ key: pageKey, list, query },
+			(page) =>
+				listRows(db, scope, {
+					...page,
+					filter: { lifecycle, name, labels: parseLabels(label) },
+				}),
+		);
+		return { items: await completeEnvironments(db, rows), nextPageToken };
+	}),
+
+	bind(findEnvironment, async ({ db }, { actor, params }) =>
+		completeEnvironment(db, await loadVisibleEnvironment(db, actor, params.id)),
+	),
+
+	bind(describeEnvironment, async ({ db }, { actor, params, body }) => {
+		const { id } = await loadVisibleEnvironment(db, actor, params.id);
+		await describeRow(db, id, body);
+		return completeEnvironment(db, await loadEnvironment(db, id));
+	}),
+
+	bind(destroyEnvironment, async ({ db, verbs }, { actor, params }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		return describeOperation(
+			db,
+			await orderDestruction(verbs, actor, environment),
+		);
+	}),
+
+	bind(listRevisions, async ({ db }, { actor, params }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const rows = await listRevisionRows(db, environment.id);
+		return {
+			items: rows.map((row) => presentRevision(environment, row)),
+			nextPageToken: null,
+		};
+	}),
+];

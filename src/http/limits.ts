@@ -1,0 +1,28 @@
+// What one caller may cost the service, in time. Values are milliseconds.
+
+export interface Limits {
+	/** A client that sends its request drop by drop is let go after this. */
+	readonly headersTimeoutMs: number;
+	readonly requestTimeoutMs: number;
+	/** How often that is looked for. */
+	readonly checkEveryMs: number;
+	readonly keepAliveTimeoutMs: number;
+	/** How long closing waits for what is on its way. */
+	readonly closeWithinMs: number;
+	/** The pause between two signs of life in a stream. */
+	readonly pingMs: number;
+	/** How long the reader of a stream may leave unread what was sent. */
+	readonly slowReaderMs: number;
+}
+
+export const defaultLimits: Limits = {
+	headersTimeoutMs: 10_000,
+	requestTimeoutMs: 30_000,
+	checkEveryMs: 1_000,
+	// Longer than load balancers keep idle connections (usually 60 s), so that it is never we who hang up first.
+	keepAliveTimeoutMs: 65_000,
+	closeWithinMs: 10_000,
+	// Shorter than the idle time of any usual proxy.
+	pingMs: 15_000,
+	slowReaderMs: 60_000,
+};

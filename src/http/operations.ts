@@ -1,0 +1,38 @@
+import { findOperation, listOperations } from "../contract/operations.ts";
+import type { Operation } from "../domain/operation.ts";
+import type { Db } from "../store/db.ts";
+import {
+	findQueuePlace,
+	listOperations as listRows,
+} from "../store/operations.ts";
+import { bind, type Route } from "./bind.ts";
+import { readPage } from "./page.ts";
+import { presentOperation } from "./present.ts";
+import { loadVisibleEnvironment, loadVisibleOperation } from "./visible.ts";
+
+/** An operation with its place in the queue, as long as it waits. */
+export async function describeOperation(db: Db, operation: Operation) {
+	const place =
+		operation.state === "queued"
+			? await findQueuePlace(db, operation)
+			: { position: 0, waitingFor: null };
+	return presentOperation(operation, place);
+}
+
+export const operationRoutes: readonly Route[] = [
+	bind(findOperation, async ({ db }, { actor, params }) =>
+		describeOperation(db, await loadVisibleOperation(db, actor, params.id)),
+	),
+
+	bind(listOperations, async ({ db, pageKey }, { actor, params, query }) => {
+		const { id } = await loadVisibleEnvironment(db, actor, params.id);
+		const { rows, nextPageToken } = await readPage(
+			{ key: pageKey, list: [listOperations.name, id], query },
+			(page) => listRows(db, id, page),
+		);
+		const items = await Promise.all(
+			rows.map((row) => describeOperation(db, row)),
+		);
+		return { items, nextPageToken };
+	}),
+];

@@ -1,0 +1,140 @@
+// Rows → public JSON. Field by field: what is not named here is not told.
+import type { Endpoint, Output } from "../contract/endpoint.ts";
+import type {
+	findEnvironment,
+	listRevisions,
+} from "../contract/environments.ts";
+import type { listEnvironmentEvents } from "../contract/events.ts";
+import type { findOperation } from "../contract/operations.ts";
+import type { findRelease } from "../contract/releases.ts";
+import type { listTargets } from "../contract/targets.ts";
+import type { createTenant } from "../contract/tenants.ts";
+import type { listTokens } from "../contract/tokens.ts";
+import type { Environment } from "../domain/environment.ts";
+import type { Event } from "../domain/event.ts";
+import type { OperationId } from "../domain/ids.ts";
+import type { Operation } from "../domain/operation.ts";
+import { type BlueprintName, blueprintNames } from "../domain/spec.ts";
+import type { Target } from "../domain/target.ts";
+import type { Tenant, Token } from "../domain/tenant.ts";
+import type { QueuePlace } from "../store/operations.ts";
+import type { StoredRelease } from "../store/releases.ts";
+import type { StoredRevision } from "../store/revisions.ts";
+
+type Item<E extends Endpoint> =
+	Output<E> extends { items: (infer T)[] } ? T : never;
+
+const presentTime = (time: Date): string => time.toISOString();
+const presentOptionalTime = (time: Date | null): string | null =>
+	time?.toISOString() ?? null;
+
+function presentBlueprint(name: string, version: string) {
+	const known = blueprintNames.find((one) => one === name);
+	if (known === undefined) throw new Error(`no blueprint is named ${name}`);
+	return { name: known satisfies BlueprintName, version };
+}
+
+/** `desired` is the revision that the environment should be at. */
+export const presentEnvironment = (
+	environment: Environment,
+	desired: StoredRevision,
+	activeOperation: OperationId | undefined,
+): Output<typeof findEnvironment> => ({
+	id: environment.id,
+	name: environment.name,
+	tenant: environment.tenant,
+	blueprint: presentBlueprint(environment.blueprint, desired.blueprintVersion),
+	release: desired.release.name,
+	size: desired.size,
+	description: environment.description,
+	labels: environment.labels,
+	lifecycle: environment.lifecycle,
+	health: environment.health,
+	revision: environment.revision,
+	desiredRevision: environment.desiredRevision,
+	target: environment.target,
+	namespace: environment.namespace,
+	endpoints: environment.endpoints,
+	versions: environment.versions,
+	activeOperation: activeOperation ?? null,
+	createdAt: presentTime(environment.createdAt),
+	updatedAt: presentTime(environment.updatedAt),
+});
+
+export const presentRevision = (
+	environment: Environment,
+	revision: StoredRevision,
+): Item<typeof listRevisions> => ({
+	environment: environment.id,
+	number: revision.number,
+	blueprint: presentBlueprint(environment.blueprint, revision.blueprintVersion),
+	release: revision.release.name,
+	size: revision.size,
+	createdAt: presentTime(revision.createdAt),
+});
+
+export const presentOperation = (
+	operation: Operation,
+	place: QueuePlace,
+): Output<typeof findOperation> => ({
+	id: operation.id,
+	environment: operation.environment,
+	kind: operation.kind,
+	state: operation.state,
+	phase: operation.phase,
+	attempt: operation.attempt,
+	revision: { from: operation.revisionFrom, to: operation.revisionTo },
+	phases: [...operation.phases],
+	changes: operation.changes,
+	queue: place,
+	requestedBy: operation.requestedBy,
+	createdAt: presentTime(operation.createdAt),
+	startedAt: presentOptionalTime(operation.startedAt),
+	finishedAt: presentOptionalTime(operation.finishedAt),
+	deadlineAt: presentOptionalTime(operation.deadlineAt),
+	error: operation.error,
+});
+
+export const presentEvent = (
+	event: Event,
+): Item<typeof listEnvironmentEvents> => ({
+	id: event.id,
+	type: event.type,
+	at: presentTime(event.at),
+	environment: event.environment,
+	operation: event.operation,
+	data: { ...event.data },
+});
+
+export const presentRelease = (
+	release: StoredRelease,
+): Output<typeof findRelease> => ({
+	name: release.name,
+	images: release.images,
+	createdAt: presentTime(release.createdAt),
+});
+
+export const presentTarget = (target: Target): Item<typeof listTargets> => ({
+	name: target.name,
+	domain: target.domain,
+	ingressClass: target.ingressClass,
+	storageClass: target.storageClass,
+	isDefault: target.isDefault,
+	createdAt: presentTime(target.createdAt),
+});
+
+export const presentTenant = (tenant: Tenant): Output<typeof createTenant> => ({
+	id: tenant.id,
+	name: tenant.name,
+	createdAt: presentTime(tenant.createdAt),
+});
+
+export const presentToken = (token: Token): Item<typeof listTokens> => ({
+	id: token.id,
+	name: token.name,
+	tenant: token.tenant,
+	role: token.role,
+	createdAt: presentTime(token.createdAt),
+	expiresAt: presentOptionalTime(token.expiresAt),
+	revokedAt: presentOptionalTime(token.revokedAt),
+});

@@ -1,0 +1,87 @@
+// The API's door on a port, with a way to close it without losing anyone.
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Failure } from "../failure.ts";
+import { makeApp } from "./app.ts";
+import type { Context } from "./bind.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
+
+type Optional = "checkAnswers" | "limits" | "streams";
+
+export interface ServerOptions extends Omit<Context, Optional> {
+	/** Hold every answer against its schema, and send an error in place of one that does not match. On by default. */
+	readonly checkAnswers?: boolean;
+	readonly limits?: Partial<Limits>;
+}
+
+export interface HttpServer {
+	/** Port 0 stands for a free one. Throws `not_set_up` if the address cannot be had. */
+	listen(address: Address): Promise<{ readonly port: number }>;
+	/** Takes no more requests, ends the streams, and waits up to 10 seconds for what is on its way. */
+	close(): Promise<void>;
+}
+
+export interface Address {
+	readonly host: string;
+	readonly port: number;
+}
+
+export function makeServer(options: ServerOptions): HttpServer {
+	const limits: Limits = { ...defaultLimits, ...options.limits };
+	const streams = new Set<AbortController>();
+	const context = { checkAnswers: true, ...options, limits, streams };
+	let isClosing = false;
+	const server = createServer(
+		{
+			headersTimeout: limits.headersTimeoutMs,
+			requestTimeout: limits.requestTimeoutMs,
+			connectionsCheckingInterval: limits.checkEveryMs,
+			keepAliveTimeout: limits.keepAliveTimeoutMs,
+		},
+		makeApp(context, () => isClosing),
+	);
+	return {
+		async listen(address) {
+			const port = await startListening(server, address);
+			server.on("error", (err) =>
+				options.log.error({ err }, "the listening socket failed"),
+			);
+			return { port };
+		},
+		async close() {
+			isClosing = true;
+			for (const stream of streams) stream.abort();
+			await drain(server, limits.closeWithinMs);
+		},
+	};
+}
+
+function startListening(server: Server, address: Address): Promise<number> {
+	return new Promise((fulfil, reject) => {
+		const refuseAddress = (cause: Error) =>
+			reject(
+				new Failure({
+					code: "not_set_up",
+					message: `The service cannot listen on ${address.host}:${address.port}.`,
+					untouched: "Nothing was started.",
+					advice: "Choose another HOST or PORT, or end what listens there.",
+					cause,
+				}),
+			);
+		server.once("error", refuseAddress);
+		server.listen({ ...address }, () => {
+			server.off("error", refuseAddress);
+			fulfil((server.address() as AddressInfo).port);
+		});
+	});
+}
+
+async function drain(server: Server, withinMs: number): Promise<void> {
+	const closed = new Promise<void>((fulfil) => server.close(() => fulfil()));
+	// A connection that is kept alive becomes idle only once its last answer is out.
+	const sweep = setInterval(() => server.closeIdleConnections(), 50);
+	const timer = setTimeout(() => server.closeAllConnections(), withinMs);
+	await closed;
+	clearInterval(sweep);
+	clearTimeout(timer);
+}

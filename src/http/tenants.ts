@@ -1,0 +1,22 @@
+import { createTenant, listTenants } from "../contract/tenants.ts";
+import {
+	createTenant as createRow,
+	listTenants as listRows,
+} from "../store/tenants.ts";
+import { bind, type Route } from "./bind.ts";
+import { readPage } from "./page.ts";
+import { presentTenant } from "./present.ts";
+
+export const tenantRoutes: readonly Route[] = [
+	bind(listTenants, async ({ db, pageKey }, { query }) => {
+		const { rows, nextPageToken } = await readPage(
+			{ key: pageKey, list: [listTenants.name], query },
+			(page) => listRows(db, page),
+		);
+		return { items: rows.map(presentTenant), nextPageToken };
+	}),
+
+	bind(createTenant, async ({ db }, { body }) =>
+		presentTenant(await createRow(db, body.name)),
+	),
+];

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { upstreamRelease } from "../../src/domain/release.ts";
+import { type Door, openDoor, readPointers } from "./door.ts";
+
+let door: Door;
+before(async () => {
+	door = await openDoor();
+});
+after(() => door.close());
+
+test("a blueprint tells what it takes, as a JSON Schema", async () => {
+	const answer = await door.call("GET", "/v1/blueprints", {
+		token: door.viewer.token,
+	});
+	const [maestro] = answer.body.items as {
+		name: string;
+		version: string;
+		inputSchema: Record<string, unknown>;
+	}[];
+	assert.equal(maestro?.name, "maestro");
+	assert.equal(maestro?.version, "1.0.0");
+	assert.deepEqual(maestro?.inputSchema.required, ["name"]);
+	assert.equal(maestro?.inputSchema.additionalProperties, false);
+});
+
+test("a release that was made can be read and ordered", async () => {
+	const release = upstreamRelease("0.7.0", "0.16.0");
+	const made = await door.call("POST", "/v1/releases", {
+		token: door.platformAdmin.token,
+		body: release,
+	});
+	assert.equal(made.status, 201);
+	const found = await door.call("GET", "/v1/releases/0.7.0", {
+		token: door.viewer.token,
+	});
+	assert.deepEqual(found.body, made.body);
+	assert.deepEqual(found.body.images, release.images);
+	const ordered = await door.call("POST", "/v1/environments", {
+		token: door.operator.token,
+		body: { name: "newer", release: "0.7.0" },
+	});
+	assert.equal(ordered.status, 202);
+	const environment = await door.call("GET", "/v1/environments/newer", {
+		token: door.viewer.token,
+	});
+	assert.equal(environment.body.release, "0.7.0");
+});
+
+test("a release is never changed", async () => {
+	const answer = await door.call("POST", "/v1/releases", {
+		token: door.platformAdmin.token,
+		body: upstreamRelease("0.6.0", "9.9.9"),
+	});
+	assert.equal(answer.status, 409);
+	assert.deepEqual(readPointers(answer), ["/name"]);
+	const found = await door.call("GET", "/v1/releases/0.6.0", {
+		token: door.viewer.token,
+	});
+	assert.ok(!found.text.includes("9.9.9"));
+});
+
+test("a release names an image for every process and for nothing else", async () => {
+	const { images } = upstreamRelease("0.8.0", "0.16.0");
+	const { server: _, ...rest } = images;
+	const answer = await door.call("POST", "/v1/releases", {
+		token: door.platformAdmin.token,
+		body: {
+			name: "0.8.0",
+			images: { ...rest, client: "not an image", kitchen: "a/b:c" },
+		},
+	});
+	assert.equal(answer.status, 400);
+	assert.deepEqual(readPointers(answer), [
+		"/images/client",
+		"/images/kitchen",
+		"/images/server",
+	]);
+});
+
+test("a release that does not exist is not found", async () => {
+	const answer = await door.call("GET", "/v1/releases/0.0.0", {
+		token: door.viewer.token,
+	});
+	assert.equal(answer.status, 404);
+});
+
+test("a target tells where it is and not how it is reached", async () => {
+	const answer = await door.call("GET", "/v1/targets", {
+		token: door.platformAdmin.token,
+	});
+	const [target] = answer.body.items as Record<string, unknown>[];
+	assert.deepEqual(Object.keys(target ?? {}).sort(), [
+		"createdAt",
+		"domain",
+		"ingressClass",
+		"isDefault",
+		"name",
+		"storageClass",
+	]);
+});
+
+test("a tenant is made once", async () => {
+	const make = () =>
+		door.call("POST", "/v1/tenants", {
+			token: door.platformAdmin.token,
+			body: { name: "umbrella" },
+		});
+	assert.equal((await make()).status, 201);
+	const again = await make();
+	assert.equal(again.status, 409);
+	assert.deepEqual(readPointers(again), ["/name"]);
+});

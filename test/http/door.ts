@@ -1,0 +1,182 @@
+// The API on a free port, on a database of its own, with two tenants and someone of every role.
+import { randomBytes } from "node:crypto";
+import type { OperationId } from "../../src/domain/ids.ts";
+import type { Operation } from "../../src/domain/operation.ts";
+import { type Actor, platformTenant } from "../../src/domain/tenant.ts";
+import { openFeed } from "../../src/feed/listen.ts";
+import type { Limits } from "../../src/http/limits.ts";
+import { makeServer } from "../../src/http/server.ts";
+import type { Db } from "../../src/store/db.ts";
+import { loadEnvironment } from "../../src/store/environments.ts";
+import { createTestDatabase } from "../support/database.ts";
+import {
+	givenActor,
+	givenInstallation,
+	givenOrder,
+	type Installation,
+} from "../support/given.ts";
+
+export interface Person {
+	readonly actor: Actor;
+	readonly token: string;
+}
+
+export interface LogLine {
+	readonly level: "info" | "warn" | "error";
+	readonly fields: Record<string, unknown>;
+	readonly message: string;
+}
+
+export interface Door {
+	readonly url: string;
+	readonly port: number;
+	readonly db: Db;
+	readonly installation: Installation;
+	readonly log: LogLine[];
+	/** How many followers wait for news of an environment. */
+	countFollowers(): number;
+	/** Of the tenant `acme`. */
+	readonly viewer: Person;
+	readonly operator: Person;
+	readonly admin: Person;
+	/** An admin of another tenant, `globex`. */
+	readonly stranger: Person;
+	readonly platformAdmin: Person;
+	call(method: string, path: string, request?: CallOptions): Promise<Answer>;
+	closeServer(): Promise<void>;
+	close(): Promise<void>;
+}
+
+export interface CallOptions {
+	readonly token?: string | undefined;
+	/** Sent as JSON. */
+	readonly body?: unknown;
+	/** Sent as it is. */
+	readonly raw?: string | Uint8Array;
+	readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+	readonly status: number;
+	readonly headers: Headers;
+	readonly text: string;
+	/** The JSON value of the body; {} if it has none. */
+	readonly body: Record<string, unknown>;
+}
+
+export async function openDoor(
+	options: { readonly limits?: Partial<Limits> } = {},
+): Promise<Door> {
+	const database = await createTestDatabase();
+	const { db } = database;
+	const installation = await givenInstallation(db);
+	const log: LogLine[] = [];
+	const note = (level: LogLine["level"]) => (fields: object, message: string) =>
+		log.push({ level, fields: { ...fields }, message });
+	const realFeed = openFeed({ url: database.url, db, onError: () => {} });
+	let followers = 0;
+	const feed: typeof realFeed = {
+		...realFeed,
+		subscribe(environment, wake) {
+			followers++;
+			const unsubscribe = realFeed.subscribe(environment, wake);
+			return () => {
+				followers--;
+				unsubscribe();
+			};
+		},
+	};
+	const server = makeServer({
+		db,
+		feed,
+		verbs: installation,
+		pageKey: randomBytes(32),
+		log: { info: note("info"), warn: note("warn"), error: note("error") },
+		version: "1.2.3",
+		...options,
+	});
+	const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
+	const url = `http://127.0.0.1:${port}`;
+	let isOpen = true;
+	const closeServer = async () => {
+		if (isOpen) await server.close();
+		isOpen = false;
+	};
+	return {
+		url,
+		port,
+		db,
+		installation,
+		log,
+		countFollowers: () => followers,
+		viewer: await givenActor(db, "acme", "viewer"),
+		operator: await givenActor(db, "acme", "operator"),
+		admin: await givenActor(db, "acme", "admin"),
+		stranger: await givenActor(db, "globex", "admin"),
+		platformAdmin: await givenActor(db, platformTenant, "platform-admin"),
+		call: (method, path, request = {}) =>
+			call(`${url}${path}`, method, request),
+		closeServer,
+		async close() {
+			await closeServer();
+			await feed.close();
+			await database.close();
+		},
+	};
+}
+
+async function call(
+	url: string,
+	method: string,
+	request: CallOptions,
+): Promise<Answer> {
+	const body =
+		request.raw ??
+		(request.body === undefined ? undefined : JSON.stringify(request.body));
+	const response = await fetch(url, {
+		method,
+		headers: {
+			...(request.token && { authorization: `Bearer ${request.token}` }),
+			...(body !== undefined && { "content-type": "application/json" }),
+			...request.headers,
+		},
+		...(body !== undefined && { body }),
+	});
+	const text = await response.text();
+	const isJson = response.headers.get("content-type")?.includes("json");
+	return {
+		status: response.status,
+		headers: response.headers,
+		text,
+		body: isJson && text !== "" ? JSON.parse(text) : {},
+	};
+}
+
+let ordered = 0;
+
+/** An environment of acme's, and its first operation, which nobody works on. */
+export async function givenEnvironment(
+	door: Door,
+	name = `env-${++ordered}`,
+	actor = door.operator.actor,
+) {
+	const operation: Operation = await givenOrder(door.installation, actor, name);
+	const environment = await loadEnvironment(door.db, operation.environment);
+	return { environment, operation };
+}
+
+/** Ends an operation as a worker would, without what a worker does before. */
+export async function endOperation(db: Db, id: OperationId): Promise<void> {
+	await db
+		.updateTable("operations")
+		.set({ state: "succeeded", finished_at: new Date() })
+		.where("id", "=", id)
+		.execute();
+}
+
+/** The pointers of a problem's errors, sorted. */
+export function readPointers(answer: Answer): string[] {
+	const errors = answer.body.errors;
+	if (!Array.isArray(errors)) return [];
+	return errors.map((error: { pointer: string }) => error.pointer).sort();
+}

@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { after, before, test } from "node:test";
+import { Failure } from "../../src/failure.ts";
+import { makeServer } from "../../src/http/server.ts";
+import { openDatabase } from "../../src/store/db.ts";
+import { silentLog } from "../support/given.ts";
+import { until } from "../support/until.ts";
+import { type Door, givenEnvironment, openDoor } from "./door.ts";
+import { openStream } from "./stream-client.ts";
+
+let door: Door;
+before(async () => {
+	door = await openDoor({
+		limits: { headersTimeoutMs: 300, requestTimeoutMs: 600, checkEveryMs: 50 },
+	});
+});
+after(() => door.close());
+
+test("an unknown path is not found", async () => {
+	for (const path of [
+		"/",
+		"/v1",
+		"/v1/nothing",
+		"/v1/environments/",
+		"/V1/environments",
+	]) {
+		const answer = await door.call("GET", path, { token: door.admin.token });
+		assert.equal(answer.status, 404, path);
+		assert.equal(answer.body.code, "not_found");
+		assert.equal(answer.body.instance, path);
+	}
+});
+
+test("a method that a path does not have is refused with those that it has", async () => {
+	for (const [method, path, allow] of [
+		["PUT", "/v1/environments", "POST, GET, HEAD"],
+		["POST", "/v1/environments/x", "GET, HEAD, PATCH, DELETE"],
+		["DELETE", "/v1/releases/0.6.0", "GET, HEAD"],
+		["OPTIONS", "/healthz", "GET, HEAD"],
+	] as const) {
+		const answer = await door.call(method, path, { token: door.admin.token });
+		assert.equal(answer.status, 405, path);
+		assert.equal(answer.body.code, "method_not_allowed");
+		assert.equal(answer.headers.get("allow"), allow);
+	}
+});
+
+test("every answer has a request id: the caller's, if it is a sensible one", async () => {
+	const own = await door.call("GET", "/healthz", {
+		headers: { "x-request-id": "build-17.2" },
+	});
+	assert.equal(own.headers.get("x-request-id"), "build-17.2");
+	const foul = await door.call("GET", "/v1/nothing", {
+		headers: { "x-request-id": "<script>" },
+	});
+	assert.match(foul.headers.get("x-request-id") ?? "", /^req_[0-9a-z]{20}$/);
+	assert.equal(foul.body.requestId, foul.headers.get("x-request-id"));
+});
+
+test("every answer tells browsers to keep nothing, guess nothing and embed nothing", async () => {
+	for (const path of ["/healthz", "/v1/nothing", "/v1/environments"]) {
+		const { headers } = await door.call("GET", path);
+		assert.equal(headers.get("cache-control"), "no-store");
+		assert.equal(headers.get("x-content-type-options"), "nosniff");
+		assert.match(headers.get("content-security-policy") ?? "", /'none'/);
+		assert.equal(headers.get("x-powered-by"), null);
+		assert.equal(headers.get("etag"), null);
+	}
+});
+
+test("the version is told to whoever asks", async () => {
+	const answer = await door.call("GET", "/version");
+	assert.deepEqual(answer.body, { name: "impresario", version: "1.2.3" });
+});
+
+test("a request is logged with who and how long, and without its token and query", async () => {
+	await door.call("GET", "/v1/environments?name=hidden-name", {
+		token: door.viewer.token,
+		headers: { "x-request-id": "logged" },
+	});
+	const line = await until("it is logged", () =>
+		door.log.find(({ fields }) => fields.requestId === "logged"),
+	);
+	assert.equal(line.level, "info");
+	assert.equal(line.fields.status, 200);
+	assert.equal(line.fields.path, "/v1/environments");
+	assert.equal(line.fields.actor, door.viewer.actor.token);
+	assert.equal(typeof line.fields.durationMs, "number");
+	const all = JSON.stringify(door.log);
+	assert.ok(!all.includes(door.viewer.token));
+	assert.ok(!all.includes("hidden-name"));
+});
+
+test("a client that sends its request drop by drop is let go", async () => {
+	for (const [what, start] of [
+		["headers", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "],
+		[
+			"a body",
+			`POST /v1/environments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${door.operator.token}\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n{`,
+		],
+	] as const) {
+		const socket = connect(door.port, "127.0.0.1");
+		socket.on("error", () => {});
+		socket.write(start);
+		const drip = setInterval(() => socket.write(" "), 20);
+		socket.resume();
+		await once(socket, "close").finally(() => clearInterval(drip));
+		assert.ok(socket.destroyed, what);
+	}
+	assert.equal((await door.call("GET", "/healthz")).status, 200);
+});
+
+test("without its database the service is alive, not ready, and says what it lacks", async () => {
+	const database = openDatabase({
+		// Port 1 is nobody's.
+		url: "postgresql://nobody@127.0.0.1:1/nothing",
+		maxConnections: 1,
+		onError: () => {},
+	});
+	const server = makeServer({
+		db: database.db,
+		feed: { db: database.db, subscribe: () => () => {}, close: async () => {} },
+		verbs: { ...door.installation, db: database.db },
+		pageKey: Buffer.alloc(32),
+		log: silentLog,
+		version: "0",
+	});
+	const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
+	const ask = async (path: string) => {
+		const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+			headers: { authorization: `Bearer ${door.viewer.token}` },
+		});
+		return {
+			response,
+			body: (await response.json()) as Record<string, unknown>,
+		};
+	};
+	assert.equal((await ask("/healthz")).response.status, 200);
+	for (const path of ["/readyz", "/v1/environments"]) {
+		const { response, body } = await ask(path);
+		assert.equal(response.status, 503);
+		assert.ok(Number(response.headers.get("retry-after")) > 0);
+		assert.equal(body.code, "unavailable");
+		assert.equal(body.retryable, true);
+		assert.match(String(body.detail), /database/);
+		assert.doesNotMatch(JSON.stringify(body), /ECONNREFUSED|127\.0\.0\.1/);
+	}
+	await server.close();
+	await database.close();
+});
+
+test("a mistake of ours is logged whole and told as nothing more than that", async () => {
+	const { environment } = await givenEnvironment(door);
+	const { operation } = await givenEnvironment(door);
+	await door.db
+		.updateTable("operations")
+		.set({ phases: JSON.stringify([{ name: "secret stuff" }]) })
+		.where("id", "=", operation.id)
+		.execute();
+	const answer = await door.call("GET", `/v1/operations/${operation.id}`, {
+		token: door.viewer.token,
+		headers: { "x-request-id": "broken" },
+	});
+	assert.equal(answer.status, 500);
+	assert.equal(answer.body.code, "internal");
+	assert.doesNotMatch(answer.text, /secret stuff|schema|zod/i);
+	const line = door.log.find(
+		({ level, fields }) => level === "error" && fields.requestId === "broken",
+	);
+	assert.ok(line?.fields.err instanceof Error);
+	assert.ok(line.fields.err.cause);
+	const other = await door.call("GET", `/v1/environments/${environment.id}`, {
+		token: door.viewer.token,
+	});
+	assert.equal(other.status, 200);
+});
+
+test("an address that is taken is refused with a reason", async () => {
+	const server = makeServer({
+		db: door.db,
+		feed: { db: door.db, subscribe: () => () => {}, close: async () => {} },
+		verbs: door.installation,
+		pageKey: Buffer.alloc(32),
+		log: silentLog,
+		version: "0",
+	});
+	await assert.rejects(
+		server.listen({ host: "127.0.0.1", port: door.port }),
+		(error) =>
+			error instanceof Failure &&
+			error.code === "not_set_up" &&
+			error.message.includes(String(door.port)),
+	);
+});
+
+test("closing ends streams without an end, answers what is on its way, and takes no more", async () => {
+	const own = await openDoor();
+	try {
+		const { environment } = await givenEnvironment(own);
+		const authorization = `Bearer ${own.viewer.token}`;
+		const reader = await openStream(
+			`${own.url}/v1/environments/${environment.id}/events`,
+			{ authorization },
+		);
+		await until("the stream runs", () => reader.ids().length === 1);
+
+		const late = connect(own.port, "127.0.0.1");
+		let answer = "";
+		late.on("data", (chunk) => {
+			answer += chunk;
+		});
+		const body = '{"name":"late"}';
+		late.write(
+			`POST /v1/environments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${own.operator.token}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`,
+		);
+		await until("the request began", () => answer.includes("100 Continue"));
+		const closed = own.closeServer();
+		await until("the stream is over", () => reader.isOver());
+		assert.notEqual(reader.messages.at(-1)?.event, "end");
+		late.write(body);
+		await closed;
+		assert.match(answer, /HTTP\/1\.1 202 /);
+		await assert.rejects(fetch(`${own.url}/healthz`));
+	} finally {
+		await own.close();
+	}
+});
+
+test("closing does not wait for ever for a request that does not end", async () => {
+	const own = await openDoor({ limits: { closeWithinMs: 100 } });
+	const socket = connect(own.port, "127.0.0.1");
+	socket.on("error", () => {});
+	socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n");
+	await once(socket, "connect");
+	await own.close();
+	await until("the connection is cut", () => socket.destroyed);
+});
