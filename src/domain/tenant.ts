@@ -13,6 +13,10 @@ export const tenantRoles = ["viewer", "operator", "admin"] as const;
 export const mayActAs = (role: Role, needed: Role): boolean =>
 	roles.indexOf(role) >= roles.indexOf(needed);
 
+/** The roles that someone of this role may give and take away: his own and those before it. */
+export const rolesWithin = (role: Role): readonly Role[] =>
+	roles.slice(0, roles.indexOf(role) + 1);
+
 export const platformTenant = "platform";
 
 export interface Tenant {

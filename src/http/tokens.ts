@@ -7,6 +7,7 @@ import {
 	mayActAs,
 	platformTenant,
 	type Role,
+	rolesWithin,
 	type Tenant,
 } from "../domain/tenant.ts";
 import { createTokenText, hashToken } from "../domain/token.ts";
@@ -109,11 +110,10 @@ export const tokenRoutes: readonly Route[] = [
 	}),
 
 	bind(revokeToken, async ({ db }, { actor, params }) => {
-		const isThere = await revokeRow(
-			db,
-			params.id as TokenId,
-			decideScope(actor),
-		);
+		const isThere = await revokeRow(db, params.id as TokenId, {
+			tenant: decideScope(actor),
+			roles: rolesWithin(actor.role),
+		});
 		if (!isThere) throw refuseMissing("token", params.id);
 		return undefined;
 	}),

@@ -118,19 +118,28 @@ export async function listTokens(
 	return (await query.execute()).map(toToken);
 }
 
-/** Takes effect with the next request. Returns whether there is such a token (of this tenant, if one is given). */
+/**
+ * Takes effect with the next request. Returns whether there is such a token within reach: of this tenant, if
+ * one is given, and of one of these roles.
+ */
 export async function revokeToken(
 	db: Db,
 	id: TokenId,
-	tenant: TenantId | undefined,
+	reach: {
+		readonly tenant: TenantId | undefined;
+		readonly roles: readonly Role[];
+	},
 ): Promise<boolean> {
 	let query = db
 		.updateTable("tokens")
 		.set((eb) => ({
 			revoked_at: eb.fn.coalesce("revoked_at", sql<Date>`now()`),
 		}))
-		.where("id", "=", id);
-	if (tenant !== undefined) query = query.where("tenant_id", "=", tenant);
+		.where("id", "=", id)
+		.where("role", "in", reach.roles);
+	if (reach.tenant !== undefined) {
+		query = query.where("tenant_id", "=", reach.tenant);
+	}
 	const result = await query.executeTakeFirst();
 	return result.numUpdatedRows > 0n;
 }

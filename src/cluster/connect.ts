@@ -1,0 +1,25 @@
+import type { Cluster } from "../domain/cluster.ts";
+import { makeClient } from "./client.ts";
+import { type ClusterLimits, defaultLimits } from "./limits.ts";
+import { deleteNamespace } from "./namespace.ts";
+import { verify } from "./verify.ts";
+import { waitUntilReady } from "./watch.ts";
+
+/**
+ * The cluster of a kubeconfig's current context. Nothing is asked of it yet. Throws `not_set_up` if the
+ * kubeconfig is of no use.
+ */
+export function makeCluster(
+	kubeconfig: string,
+	limits: Partial<ClusterLimits> = {},
+): Cluster {
+	const client = makeClient(kubeconfig, { ...defaultLimits, ...limits });
+	return {
+		waitUntilReady: (namespace, hooks) =>
+			waitUntilReady(client, namespace, hooks),
+		deleteNamespace: (namespace, environment, hooks) =>
+			deleteNamespace(client, { namespace, environment }, hooks),
+		verify: (request, hooks) => verify(client, request, hooks),
+		close: async () => client.close(),
+	};
+}

@@ -1,0 +1,219 @@
+// Keeps the promises of domain/engine.ts with the Pulumi CLI, one process per update.
+import { type LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
+import type {
+	Engine,
+	EngineHooks,
+	EngineOutcome,
+	EngineRun,
+} from "../domain/engine.ts";
+import { noChanges } from "../domain/operation.ts";
+import { Failure } from "../failure.ts";
+import { findExit, makeCommand } from "./command.ts";
+import { decideFailure } from "./failures.ts";
+import { type EventFollower, followEvents } from "./follow.ts";
+import { type FindProgram, makeProgram, silenceDebugLog } from "./program.ts";
+import { listSecrets, makeRedactor } from "./redact.ts";
+import {
+	openWorkspace,
+	prepareHome,
+	requireOwnBackend,
+	type StackState,
+	type StateBackend,
+} from "./workspace.ts";
+
+export interface EngineOptions {
+	/** The CLI's executable. */
+	readonly pulumiBin: string;
+	/** The CLI's home, a folder of ours. */
+	readonly pulumiHome: string;
+	/** The Kubernetes provider's executable. */
+	readonly pluginBin: string;
+	readonly state: StateBackend;
+	/** Holds a folder per stack. */
+	readonly workRoot: string;
+	/** The machine's environment, of which the CLI gets what `pickInherited` picks. */
+	readonly environment: Readonly<Record<string, string | undefined>>;
+	readonly findProgram: FindProgram;
+	/** Told the pid of a stack's CLI as soon as it runs, and undefined once nothing of it runs any more. */
+	readonly onProcess?: (stack: string, pid: number | undefined) => void;
+	/** How long an interrupted CLI may go on, in milliseconds, before it and its providers are killed. */
+	readonly graceMs?: number;
+}
+
+const defaultGraceMs = 30_000;
+
+// Inline programs that share a process fail together: the rejection of one ends all (SDK, automation/server.js).
+let isBusy = false;
+
+/** An engine over the Pulumi CLI. Any number of engines of a process run one update at a time together. */
+export function makeEngine(options: EngineOptions): Engine {
+	silenceDebugLog();
+	return {
+		up: (run, hooks) => runAlone(hooks, () => up(options, run, hooks)),
+		destroy: (run, hooks) =>
+			runAlone(hooks, () => destroy(options, run, hooks)),
+	};
+}
+
+async function runAlone<T>(
+	{ signal }: EngineHooks,
+	work: () => Promise<T>,
+): Promise<T> {
+	if (signal.aborted) {
+		throw new Failure({
+			code: "cancelled",
+			message: "The update was cancelled before it began.",
+			untouched: "Nothing was changed.",
+		});
+	}
+	if (isBusy) {
+		throw new Failure({
+			code: "conflict",
+			message: "This process runs an update already.",
+			untouched: "Nothing was changed.",
+		});
+	}
+	isBusy = true;
+	try {
+		return await work();
+	} finally {
+		isBusy = false;
+	}
+}
+
+async function up(
+	options: EngineOptions,
+	run: EngineRun,
+	hooks: EngineHooks,
+): Promise<EngineOutcome> {
+	const redact = makeRedactor(listSecrets(run.input));
+	const program = makeProgram(run, {
+		findProgram: options.findProgram,
+		redact,
+	});
+	const state = await openState(options, run);
+	return attempt(
+		{ options, run, hooks, state },
+		program.findFailure,
+		async (session) => {
+			try {
+				if (!(await state.exists())) {
+					await session.workspace.createStack(run.stack);
+				}
+				const stack = await Stack.select(run.stack, session.workspace);
+				await stack.up({ ...session.common, program: program.program });
+				return {
+					changes: await session.events.settle(),
+					outputs: program.loadOutputs(),
+				};
+			} finally {
+				program.close();
+			}
+		},
+	);
+}
+
+async function destroy(
+	options: EngineOptions,
+	run: EngineRun,
+	hooks: EngineHooks,
+): Promise<EngineOutcome> {
+	const state = await openState(options, run);
+	if (!(await state.exists())) {
+		await state.remove();
+		return { changes: noChanges, outputs: null };
+	}
+	return attempt(
+		{ options, run, hooks, state },
+		() => undefined,
+		async (session) => {
+			const stack = await Stack.select(run.stack, session.workspace);
+			await stack.destroy(session.common);
+			const changes = await session.events.settle();
+			await state.remove();
+			return { changes, outputs: null };
+		},
+	);
+}
+
+async function openState(
+	options: EngineOptions,
+	run: EngineRun,
+): Promise<StackState> {
+	const state = options.state.open(run.project, run.stack);
+	requireOwnBackend(state.url);
+	await state.unlock();
+	return state;
+}
+
+interface Attempt {
+	readonly options: EngineOptions;
+	readonly run: EngineRun;
+	readonly hooks: EngineHooks;
+	readonly state: StackState;
+}
+
+interface Session {
+	readonly workspace: LocalWorkspace;
+	readonly events: EventFollower;
+	/** What every update of this run passes to the SDK. */
+	readonly common: {
+		readonly onEvent: EventFollower["onEvent"];
+		readonly signal: AbortSignal;
+		readonly color: "never";
+		readonly suppressProgress: true;
+		readonly suppressOutputs: true;
+	};
+}
+
+/** Runs one update in a workspace of its own and maps whatever ends it. */
+async function attempt(
+	{ options, run, hooks, state }: Attempt,
+	findProgramFailure: () => Failure | undefined,
+	work: (session: Session) => Promise<EngineOutcome>,
+): Promise<EngineOutcome> {
+	const redact = makeRedactor(listSecrets(run.input));
+	const events = followEvents(hooks, redact);
+	const command = makeCommand({
+		binary: options.pulumiBin,
+		graceMs: options.graceMs ?? defaultGraceMs,
+		onProcess: (pid) => options.onProcess?.(run.stack, pid),
+	});
+	const { project, stack } = run;
+	const { pulumiHome, workRoot, environment } = options;
+	await prepareHome(pulumiHome, options.pluginBin);
+	const workspace = await openWorkspace({
+		project,
+		stack,
+		workRoot,
+		pulumiHome,
+		machine: environment,
+		state,
+		command,
+	});
+	try {
+		return await work({
+			workspace,
+			events,
+			common: {
+				onEvent: events.onEvent,
+				signal: events.signal,
+				color: "never",
+				suppressProgress: true,
+				suppressOutputs: true,
+			},
+		});
+	} catch (error) {
+		// An event that could not be passed on is why the run was ended, whatever the CLI says of it.
+		await events.settle();
+		const exit = findExit(error);
+		if (error instanceof Failure || exit === undefined) throw error;
+		throw decideFailure({
+			exit,
+			errors: events.errors,
+			programFailure: findProgramFailure(),
+			isCancelled: hooks.signal.aborted,
+			redact,
+		});
+	}
+}

@@ -1,0 +1,183 @@
+// Where a stack's CLI runs: its folder, its settings, its environment, and the backend that it may talk to.
+import { existsSync } from "node:fs";
+import {
+	access,
+	constants,
+	mkdir,
+	readFile,
+	readlink,
+	rename,
+	symlink,
+	writeFile,
+} from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { LocalWorkspace } from "@pulumi/pulumi/automation/index.js";
+import { version } from "@pulumi/pulumi/version.js";
+import { Failure } from "../failure.ts";
+import { pickInherited } from "../processes.ts";
+import type { CliCommand } from "./command.ts";
+
+/** The state of one stack, for one run. */
+export interface StackState {
+	/** What the CLI gets as its backend. */
+	readonly url: string;
+	/** What the CLI needs besides: a passphrase or a token. Secrets. */
+	readonly environment: Readonly<Record<string, string>>;
+	exists(): Promise<boolean>;
+	/** Lets go of what a CLI that died left behind. Called when nothing else can be running on the stack. */
+	unlock(): Promise<void>;
+	/** Forgets the stack and its history. */
+	remove(): Promise<void>;
+}
+
+/** Keeps the state of stacks. */
+export interface StateBackend {
+	open(project: string, stack: string): StackState;
+}
+
+export interface CliEnvironment {
+	readonly machine: Readonly<Record<string, string | undefined>>;
+	readonly home: string;
+	/** A folder of this run alone: the CLI writes its credentials there. */
+	readonly credentials: string;
+	readonly state: Pick<StackState, "url" | "environment">;
+}
+
+/** Everything that the CLI sees. Throws `not_set_up` if the backend is not one of ours. */
+export function buildEnvironment({
+	machine,
+	home,
+	credentials,
+	state,
+}: CliEnvironment): Record<string, string> {
+	requireOwnBackend(state.url);
+	return {
+		...pickInherited(machine),
+		PULUMI_HOME: home,
+		PULUMI_BACKEND_URL: state.url,
+		PULUMI_CREDENTIALS_PATH: credentials,
+		// Nothing is looked up or fetched while an update runs: what is needed was installed before.
+		PULUMI_SKIP_UPDATE_CHECK: "true",
+		PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+		PULUMI_DISABLE_REGISTRY_RESOLVE: "true",
+		PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
+		// The default is four times the number of cores; the work is waiting for API servers.
+		PULUMI_PARALLEL: "64",
+		// One write at the end. A killed CLI forgets what it did, and the next run adopts it (see file-state.ts).
+		PULUMI_SKIP_CHECKPOINTS: "true",
+		PULUMI_DIY_BACKEND_NO_LEGACY_WARNING: "true",
+		PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: "true",
+		// The settings file is ours and holds no salt: the state does.
+		PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
+		...state.environment,
+	};
+}
+
+const loopbackHosts = ["127.0.0.1", "[::1]", "localhost"];
+
+/**
+ * Without this a mistake in a setting could send a stack's state, with its secrets, to somebody else's
+ * service: the CLI takes any URL for a Pulumi Cloud.
+ */
+export function requireOwnBackend(url: string): void {
+	const parsed = URL.parse(url);
+	const isOwn =
+		(parsed?.protocol === "file:" && parsed.host === "") ||
+		((parsed?.protocol === "http:" || parsed?.protocol === "https:") &&
+			loopbackHosts.includes(parsed.hostname));
+	if (isOwn) return;
+	throw new Failure({
+		code: "not_set_up",
+		message: `The state backend ${parsed === null ? "" : `"${parsed.protocol}//${parsed.host}" `}is not one of this service's own: it must be a file URL or an HTTP URL on a loopback address.`,
+		untouched: "Nothing was sent to it, and nothing was changed.",
+		advice: "Correct the setting of the state backend.",
+	});
+}
+
+export interface WorkspaceOptions {
+	readonly project: string;
+	readonly stack: string;
+	readonly workRoot: string;
+	/** Prepared by `prepareHome`. */
+	readonly pulumiHome: string;
+	readonly machine: Readonly<Record<string, string | undefined>>;
+	readonly state: StackState;
+	readonly command: CliCommand;
+}
+
+/** Prepares a stack's folder and settings. Runs no process. */
+export async function openWorkspace(
+	options: WorkspaceOptions,
+): Promise<LocalWorkspace> {
+	const { project, stack } = options;
+	// Two runs that shared a folder would race on the settings in it.
+	const folder = join(options.workRoot, stack);
+	await mkdir(folder, { recursive: true, mode: 0o700 });
+	const workspace = await LocalWorkspace.create({
+		workDir: folder,
+		pulumiCommand: options.command,
+		envVars: buildEnvironment({
+			machine: options.machine,
+			home: options.pulumiHome,
+			credentials: folder,
+			state: options.state,
+		}),
+		projectSettings: { name: project, runtime: "nodejs" },
+		stackSettings: {
+			[stack]: {
+				// Programs bring their own provider; a resource that forgot it must not reach the cluster of some kubeconfig.
+				config: { "pulumi:disable-default-providers": ["*"] },
+			},
+		},
+	});
+	// The SDK would ask the CLI. Both have the same pinned version.
+	Object.defineProperty(workspace, "pulumiVersion", { value: version });
+	return workspace;
+}
+
+/**
+ * Makes a folder the CLI's home, with the provider where the CLI looks for it. The provider itself may lie
+ * anywhere and be read-only. Safe to run side by side and again. Throws `not_set_up` if it is not there.
+ */
+export async function prepareHome(
+	home: string,
+	pluginBin: string,
+): Promise<void> {
+	await requirePlugin(pluginBin);
+	// The programs' SDK asks for the plugin of its own version.
+	const sdk: { version: string } = JSON.parse(
+		await readFile(
+			new URL(import.meta.resolve("@pulumi/kubernetes/package.json")),
+			"utf8",
+		),
+	);
+	const folder = join(home, "plugins", `resource-kubernetes-v${sdk.version}`);
+	await mkdir(folder, { recursive: true, mode: 0o700 });
+	// Every command would write a log of its own into a folder of that name. With a file in its place it goes without.
+	const logs = join(home, "logs");
+	if (!existsSync(logs)) await writeFile(logs, "");
+	await linkTo(pluginBin, join(folder, "pulumi-resource-kubernetes"));
+}
+
+async function requirePlugin(pluginBin: string): Promise<void> {
+	try {
+		await access(pluginBin, constants.X_OK);
+	} catch (cause) {
+		throw new Failure({
+			code: "not_set_up",
+			message: `The Kubernetes provider ${pluginBin} is no executable file.`,
+			untouched: "Nothing was changed.",
+			advice:
+				"Build or install it with `node toolchain/build.mjs engine`, or name it by the variable PULUMI_RESOURCE_KUBERNETES_BIN.",
+			cause,
+		});
+	}
+}
+
+/** Makes `link` lead to `target`, whatever it was before. */
+async function linkTo(target: string, link: string): Promise<void> {
+	if ((await readlink(link).catch(() => undefined)) === target) return;
+	const fresh = join(dirname(link), `.${basename(link)}.${process.pid}`);
+	await symlink(target, fresh);
+	await rename(fresh, link);
+}

@@ -1,0 +1,35 @@
+// What a warm child and its parent say to each other. The channel keeps the order, and a child runs one
+// update at a time, so nothing needs a number.
+import type {
+	EngineOutcome,
+	EngineRun,
+	EngineSettings,
+} from "../domain/engine.ts";
+import type { NewEvent } from "../domain/event.ts";
+import type { FailureRecord } from "../failure.ts";
+import type { ProcessRef } from "../processes.ts";
+
+export type Verb = "up" | "destroy";
+
+export type ToChild =
+	// Over the channel and not by argument or variable: a passphrase is in it.
+	| { readonly type: "start"; readonly settings: EngineSettings }
+	| { readonly type: "run"; readonly verb: Verb; readonly run: EngineRun }
+	| { readonly type: "abort" }
+	| { readonly type: "stop" };
+
+export type ToParent =
+	| { readonly type: "ready" }
+	/** The CLI that runs now, so that the parent can end it when the child is gone. */
+	| { readonly type: "process"; readonly cli: ProcessRef | null }
+	| { readonly type: "event"; readonly event: NewEvent }
+	| {
+			readonly type: "succeeded";
+			readonly outcome: EngineOutcome;
+			readonly memoryMiB: number;
+	  }
+	| {
+			readonly type: "failed";
+			readonly failure: FailureRecord;
+			readonly memoryMiB: number;
+	  };

@@ -1,0 +1,189 @@
+// The child's side of the channel: one update at a time, an abort when told, and an end when the parent is
+// gone or a promise was rejected that nobody looked at. No store, no queue.
+import type {
+	Engine,
+	EngineOutcome,
+	EngineSettings,
+} from "../domain/engine.ts";
+import { Failure, recordFailure } from "../failure.ts";
+import { createLog, type Log } from "../log.ts";
+import { endSession, findProcess } from "../processes.ts";
+import { endLeftover, forgetCli, recordCli } from "./leftovers.ts";
+import type { ToChild, ToParent } from "./messages.ts";
+
+export type OpenEngine = (
+	settings: EngineSettings,
+	onProcess: (stack: string, pid: number | undefined) => void,
+) => Engine;
+
+// Without a parent nobody renews the lease, and another worker takes the environment when it is over.
+const orphanGraceMs = 5_000;
+// The SDK sees an unhandled rejection too and fails the run by itself; this is for one that does not end so.
+const brokenGraceMs = 5_000;
+
+interface Session {
+	readonly settings: EngineSettings;
+	readonly engine: Engine;
+}
+
+/** Serves the parent until it says stop or is gone. */
+export function startServing(openEngine: OpenEngine): void {
+	const log = createLog("info", "worker-child");
+	let session: Session | undefined;
+	let current: AbortController | undefined;
+	let cliPid: number | undefined;
+	let isBroken = false;
+	let isStopping = false;
+
+	function noteProcess(
+		settings: EngineSettings,
+		stack: string,
+		pid: number | undefined,
+	): void {
+		cliPid = pid;
+		const cli = pid === undefined ? undefined : findProcess(pid);
+		if (cli === undefined) forgetCli(settings.workRoot, stack);
+		else recordCli(settings.workRoot, stack, cli);
+		send({ type: "process", cli: cli ?? null }).catch(() => {});
+	}
+
+	async function serve({
+		verb,
+		run,
+	}: ToChild & { type: "run" }): Promise<void> {
+		const controller = new AbortController();
+		current = controller;
+		const result = await settle(log, async () => {
+			if (session === undefined)
+				throw new Error("A run came before the start.");
+			endLeftover(session.settings.workRoot, run.stack);
+			return session.engine[verb](run, {
+				signal: controller.signal,
+				onEvent: (event) => send({ type: "event", event }),
+			});
+		});
+		current = undefined;
+		await send(isBroken ? brokenResult(result) : result).catch(() => {});
+		if (isBroken || isStopping || !process.connected) endProcess();
+	}
+
+	/** What was rejected may belong to anything in this process, so nothing in it is trusted any more. */
+	function breakDown(error: unknown): void {
+		log.error(
+			{ err: error },
+			"an unhandled rejection ends this worker's child",
+		);
+		if (isBroken) return;
+		isBroken = true;
+		if (current === undefined) endProcess();
+		setTimeout(() => current?.abort(), brokenGraceMs).unref();
+	}
+
+	function endProcess(): never {
+		process.exit(isBroken ? 1 : 0);
+	}
+
+	process.on("message", (message: ToChild) => {
+		switch (message.type) {
+			case "start": {
+				const { settings } = message;
+				session = {
+					settings,
+					engine: openEngine(settings, (stack, pid) =>
+						noteProcess(settings, stack, pid),
+					),
+				};
+				send({ type: "ready" }).catch(() => {});
+				break;
+			}
+			case "run":
+				void serve(message);
+				break;
+			case "abort":
+				current?.abort();
+				break;
+			case "stop":
+				isStopping = true;
+				if (current === undefined) endProcess();
+				current.abort();
+				break;
+		}
+	});
+	process.on("disconnect", () => {
+		if (current === undefined) endProcess();
+		current.abort();
+		setTimeout(endProcess, orphanGraceMs);
+	});
+	process.on("unhandledRejection", breakDown);
+	process.on("uncaughtException", breakDown);
+	// A terminal's Ctrl-C or a service manager may signal the whole family; the parent decides when we stop.
+	process.on("SIGINT", () => {});
+	process.on("SIGTERM", () => {});
+	process.on("exit", () => {
+		if (cliPid !== undefined) endSession(cliPid);
+	});
+}
+
+async function settle(
+	log: Log,
+	work: () => Promise<EngineOutcome>,
+): Promise<ToParent> {
+	try {
+		return {
+			type: "succeeded",
+			outcome: await work(),
+			memoryMiB: measureMemory(),
+		};
+	} catch (error) {
+		if (!(error instanceof Failure))
+			log.error(locate(error), "an update broke");
+		return {
+			type: "failed",
+			failure: recordFailure(error),
+			memoryMiB: measureMemory(),
+		};
+	}
+}
+
+/** The run's own failure if it has one that says why; otherwise that it cannot be trusted. */
+function brokenResult(result: ToParent): ToParent {
+	if (result.type === "failed" && result.failure.code === "engine_failed") {
+		return result;
+	}
+	const failure = new Failure({
+		code: "engine_failed",
+		message:
+			"The blueprint's program left a rejected promise behind, so its result is not trusted. The rejection is in the worker's log.",
+		untouched:
+			"What was applied stays as it is, and the next attempt goes on from there.",
+		advice: "Correct the program.",
+	});
+	return {
+		type: "failed",
+		failure: recordFailure(failure),
+		memoryMiB: measureMemory(),
+	};
+}
+
+/** Where an error comes from. Its message may quote a secret, and is left out. */
+function locate(error: unknown): { name: string; at: string[] } {
+	const { name, stack } = error instanceof Error ? error : new Error();
+	const frames = (stack ?? "").split("\n").map((line) => line.trim());
+	return { name, at: frames.filter((line) => line.startsWith("at ")) };
+}
+
+const measureMemory = (): number =>
+	Math.round(process.memoryUsage.rss() / 2 ** 20);
+
+/** Fulfils when the channel has taken the message. Throws when there is no parent any more. */
+function send(message: ToParent): Promise<void> {
+	const { promise, resolve, reject } = Promise.withResolvers<void>();
+	if (process.send === undefined || !process.connected) {
+		reject(new Error("The parent is gone."));
+		return promise;
+	}
+	process.send(message, undefined, undefined, (error: Error | null) =>
+		error === null ? resolve() : reject(error),
+	);
+	return promise;
+}
