@@ -5,6 +5,7 @@ import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import { problem } from "../../src/contract/problem.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
+import { roles } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
 import { type Door, givenEnvironment, openDoor, type Person } from "./door.ts";
@@ -215,7 +216,7 @@ test("nothing went wrong on our side in all of this", () => {
 
 async function makeRevokedToken(): Promise<string> {
 	const { id, text } = await makeToken(null);
-	await revokeToken(door.db, id, undefined);
+	await revokeToken(door.db, id, { tenant: undefined, roles });
 	return text;
 }
 

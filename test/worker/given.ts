@@ -1,4 +1,6 @@
 // What the tests of the pool and its children start from.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { EngineRun, EngineSettings } from "../../src/domain/engine.ts";
@@ -7,18 +9,17 @@ import {
 	type Pool,
 	type PoolOptions,
 } from "../../src/worker/pool.ts";
-import { givenFolder, givenInput, givenRun } from "../engine/given.ts";
+import { givenInput, givenRun } from "../engine/given.ts";
 
 const children = join(import.meta.dirname, "../fixtures/children");
 export const childModule = (name: string) => join(children, `${name}.ts`);
 
 export const passphrase = "planted-passphrase";
 
-export async function givenSettings(
-	t: TestContext,
+export function settingsIn(
+	folder: string,
 	part: Partial<EngineSettings> = {},
-): Promise<EngineSettings> {
-	const folder = await givenFolder(t);
+): EngineSettings {
 	return {
 		pulumiBin: "/no/such/pulumi",
 		pluginBin: "/no/such/plugin",
@@ -43,7 +44,8 @@ export async function givenPool(
 	part: Partial<PoolOptions> = {},
 	settings: Partial<EngineSettings> = {},
 ): Promise<GivenPool> {
-	const childOptions = await givenSettings(t, settings);
+	const folder = await mkdtemp(join(tmpdir(), "impresario-worker-"));
+	const childOptions = settingsIn(folder, settings);
 	const warnings: string[] = [];
 	const pool = makePool({
 		size: 1,
@@ -56,7 +58,10 @@ export async function givenPool(
 		},
 		...part,
 	});
-	t.after(() => pool.close());
+	t.after(async () => {
+		await pool.close();
+		await rm(folder, { recursive: true, force: true });
+	});
 	return { pool, settings: childOptions, warnings };
 }
 
