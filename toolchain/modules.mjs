@@ -6,6 +6,8 @@ const providerVersion = "4.26.0";
 const kubernetesVersion = "1.36.3";
 const etcdVersion = "3.6.8";
 const kwokVersion = "0.8.0";
+const ferretdbVersion = "1.24.0";
+const mongoToolsVersion = "100.10.0";
 
 const kubernetesVersionFlags = [
 	"k8s.io/component-base/version",
@@ -149,5 +151,36 @@ export const modules = [
 				version: kwokVersion,
 			},
 		],
+	},
+	{
+		// The sandbox's stand-in for MongoDB, against which backup and restore run for real.
+		name: "ferretdb",
+		version: ferretdbVersion,
+		part: "sandbox",
+		minutes: 2,
+		ldflags: "-s -w",
+		binaries: [
+			{
+				name: "ferretdb",
+				pkg: ".",
+				variable: "FERRETDB_BIN",
+				versionArgs: ["-version"],
+				version: `v${ferretdbVersion}`,
+			},
+		],
+	},
+	{
+		name: "mongo-tools",
+		version: mongoToolsVersion,
+		part: "sandbox",
+		minutes: 1,
+		ldflags: `-s -w -X main.VersionStr=${mongoToolsVersion}`,
+		binaries: ["mongodump", "mongorestore"].map((name) => ({
+			name,
+			pkg: `github.com/mongodb/mongo-tools/${name}/main`,
+			variable: `${name.toUpperCase()}_BIN`,
+			versionArgs: ["--version"],
+			version: mongoToolsVersion,
+		})),
 	},
 ];
