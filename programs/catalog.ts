@@ -1,23 +1,16 @@
-// Which program belongs to a blueprint's version. The engine imports this file and nothing else of the programs.
-import type {
-	BlueprintInput,
-	BlueprintOutputs,
-	BlueprintVersion,
-} from "../src/domain/blueprint.ts";
-import { declareEnvironment } from "./maestro/environment.ts";
+// Which program belongs to a blueprint's version. Beside `entries.ts`, the engine imports nothing else of the
+// programs.
+import type { BlueprintVersion } from "../src/domain/blueprint.ts";
+import { createProgram as maestro } from "./maestro/blueprint.ts";
+import type { ProgramFactory } from "./program.ts";
 
-/** Declares a whole environment when it is called inside a Pulumi run, and fulfils with the stack's outputs. */
-export type Program = () => Promise<BlueprintOutputs>;
-
-/** Closes a program over its input. It declares nothing yet. */
-export type ProgramFactory = (input: BlueprintInput) => Program;
-
-// Immutable: a version that was released once keeps its program, so that an older revision stays applicable.
+// Immutable: a version that has run somewhere keeps its program. A version that is not here any more is run from
+// the bundle that was kept of it.
 const programs: Readonly<Record<string, ProgramFactory>> = {
-	"maestro@1.0.0": (input) => async () => declareEnvironment(input),
+	"maestro@1.0.0": maestro,
 };
 
-/** The program of a blueprint's version, or undefined where there is none. */
+/** The program of a blueprint's version, or undefined where the source tree has none. */
 export function findProgram(
 	blueprint: BlueprintVersion,
 ): ProgramFactory | undefined {

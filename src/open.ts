@@ -10,6 +10,7 @@ import { Failure } from "./failure.ts";
 import { openFeed } from "./feed/listen.ts";
 import { createLog, type Log } from "./log.ts";
 import { ensureAdmin } from "./operations/admin.ts";
+import { registerBlueprints } from "./operations/catalogue.ts";
 import { registerTarget } from "./operations/target.ts";
 import { openSender, type Sender } from "./queue/enqueue.ts";
 import { parseSealKey, type SealKey } from "./seal.ts";
@@ -116,6 +117,9 @@ export async function prepareInstallation(
 	if (applied.length > 0) base.log.info({ applied }, "the schema was migrated");
 	const { db } = base.database;
 	await ensureReleases(db, builtInReleases);
+	// Reads the programs' sources and loads none of them.
+	const { listBundles } = await import("./engine/bundle.ts");
+	await registerBlueprints(db, listBundles());
 	if (target !== undefined) {
 		await registerTarget({ db, sealKey: base.sealKey }, target);
 	}

@@ -40,7 +40,11 @@ const fileMayImport: Record<string, readonly string[]> = {
 
 /** Of a station that is open to another only in part: importer's view. */
 const onlyFile: Record<string, readonly string[]> = {
-	"engine→programs": ["programs/catalog.ts"],
+	"engine→programs": [
+		"programs/catalog.ts",
+		"programs/entries.ts",
+		"programs/program.ts",
+	],
 };
 
 /** Library → the stations (or files) that are its home. A library that is not here may be used nowhere. */

@@ -4,6 +4,7 @@ import type {
 	BlueprintOutputs,
 	BlueprintVersion,
 } from "./blueprint.ts";
+import type { Bundle } from "./bundle.ts";
 import type { NewEvent } from "./event.ts";
 import type { Changes } from "./operation.ts";
 
@@ -11,6 +12,8 @@ export interface EngineRun {
 	readonly project: string;
 	readonly stack: string;
 	readonly blueprint: BlueprintVersion;
+	/** The code to run; without it, the engine's own of that version. */
+	readonly bundle?: Bundle;
 	readonly input: BlueprintInput;
 }
 

@@ -10,14 +10,18 @@ import type {
 	BlueprintOutputs,
 	BlueprintVersion,
 } from "../domain/blueprint.ts";
+import type { Bundle } from "../domain/bundle.ts";
 import type { EngineRun } from "../domain/engine.ts";
 import { Failure } from "../failure.ts";
 import { failedProgram } from "./failures.ts";
 
-/** The program of a blueprint version, closed over its input; undefined if there is no such version. */
+type Factory = (input: BlueprintInput) => () => Promise<BlueprintOutputs>;
+
+/** The program of a blueprint version, closed over its input; undefined if there is none. A bundle says which code it must be. */
 export type FindProgram = (
 	version: BlueprintVersion,
-) => ((input: BlueprintInput) => () => Promise<BlueprintOutputs>) | undefined;
+	bundle: Bundle | undefined,
+) => Factory | undefined | Promise<Factory | undefined>;
 
 export interface ProgramRun {
 	readonly program: PulumiFn;
@@ -35,12 +39,12 @@ export interface ProgramOptions {
 }
 
 /** Throws `not_set_up` if this installation does not know the blueprint's version. */
-export function makeProgram(
+export async function makeProgram(
 	run: EngineRun,
 	{ findProgram, redact }: ProgramOptions,
-): ProgramRun {
+): Promise<ProgramRun> {
 	const label = `${run.blueprint.name}@${run.blueprint.version}`;
-	const make = findProgram(run.blueprint);
+	const make = await findProgram(run.blueprint, run.bundle);
 	if (make === undefined) {
 		throw new Failure({
 			code: "not_set_up",

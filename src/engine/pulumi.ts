@@ -87,7 +87,7 @@ async function up(
 	hooks: EngineHooks,
 ): Promise<EngineOutcome> {
 	const redact = makeRedactor(listSecrets(run.input));
-	const program = makeProgram(run, {
+	const program = await makeProgram(run, {
 		findProgram: options.findProgram,
 		redact,
 	});

@@ -88,6 +88,13 @@ export interface Tables {
 		updated_at: Time;
 	};
 	secrets: { environment_id: EnvironmentId; name: string; sealed: Buffer };
+	bundles: { digest: string; content: string; created_at: Time };
+	blueprints: {
+		name: string;
+		version: string;
+		digest: string;
+		created_at: Time;
+	};
 	revisions: {
 		environment_id: EnvironmentId;
 		number: number;
@@ -95,6 +102,7 @@ export interface Tables {
 		release: string;
 		images: JSONColumnType<ReleaseImages>;
 		size: Size;
+		digest: string | null;
 		created_at: Time;
 	};
 	operations: {

@@ -2,11 +2,14 @@ import type { Revision } from "../domain/environment.ts";
 import type { EnvironmentId } from "../domain/ids.ts";
 import type { Release } from "../domain/release.ts";
 import type { Size } from "../domain/spec.ts";
+import { selectDigest } from "./bundles.ts";
 import type { Db } from "./db.ts";
 
 /** A revision with the images that it was ordered with. */
 export interface StoredRevision extends Omit<Revision, "release"> {
 	readonly release: Release;
+	/** Of the code that it runs; null for a revision from before code was kept. */
+	readonly digest: string | null;
 }
 
 export async function createRevision(
@@ -28,6 +31,7 @@ export async function createRevision(
 			release: revision.release.name,
 			images: JSON.stringify(revision.release.images),
 			size: revision.size,
+			digest: selectDigest(revision.environment, revision.blueprintVersion),
 		})
 		.execute();
 }
@@ -48,6 +52,7 @@ const toRevision = (row: Row): StoredRevision => ({
 	blueprintVersion: row.blueprint_version,
 	release: { name: row.release, images: row.images },
 	size: row.size,
+	digest: row.digest,
 	createdAt: row.created_at,
 });
 

@@ -4,6 +4,7 @@ import { type Secrets, secretNames } from "../../domain/secret.ts";
 import type { BlueprintName } from "../../domain/spec.ts";
 import { Failure } from "../../failure.ts";
 import { open } from "../../seal.ts";
+import { loadBundle } from "../../store/bundles.ts";
 import {
 	loadEnvironment,
 	loadEnvironmentTarget,
@@ -39,6 +40,9 @@ export async function prepare(work: Work): Promise<void> {
 			name: environment.blueprint as BlueprintName,
 			version: revision.blueprintVersion,
 		},
+		...(revision.digest !== null && {
+			bundle: await loadBundle(tools.db, revision.digest),
+		}),
 		input: {
 			environment: environment.id,
 			environmentName: environment.name,

@@ -1,0 +1,11 @@
+// What a blueprint's version is to the engine. The entry of each version exports one as `createProgram`.
+import type {
+	BlueprintInput,
+	BlueprintOutputs,
+} from "../src/domain/blueprint.ts";
+
+/** Declares a whole environment when it is called inside a Pulumi run, and fulfils with the stack's outputs. */
+export type Program = () => Promise<BlueprintOutputs>;
+
+/** Closes a program over its input. It declares nothing yet. */
+export type ProgramFactory = (input: BlueprintInput) => Program;
