@@ -23,6 +23,7 @@ import { type Secrets, secretNames } from "../src/domain/secret.ts";
 import { environmentSpec } from "../src/domain/spec.ts";
 import { createProgram } from "./maestro/blueprint.ts";
 
+const secretKeys = ["kubeconfig", "secrets"];
 const config = new pulumi.Config();
 
 const { endpoints, checks } = await createProgram(readInput())();
@@ -50,26 +51,26 @@ function readInput(): BlueprintInput {
 		labels,
 		secrets: readSecrets(),
 		target: {
-			kubeconfig: readSecret("kubeconfig"),
+			kubeconfig: readText("kubeconfig"),
 			clusterIdentifier: config.get("clusterIdentifier") ?? "standalone",
-			domain: config.require("domain"),
+			domain: readText("domain"),
 			ingressClass: config.get("ingressClass") ?? null,
 			storageClass: config.get("storageClass") ?? null,
 		},
 	};
 }
 
-/** As text: the program marks as secret what is secret. `requireSecret` would give it only after the declaring. */
-function readSecret(key: string): string {
+/** Secrets too, as text: the program marks as secret what is secret, and `requireSecret` would give it only after the declaring. */
+function readText(key: string): string {
 	const text = pulumi.runtime.getConfig(`${pulumi.getProject()}:${key}`);
 	if (text !== undefined) return text;
 	throw new pulumi.RunError(
-		`The configuration lacks ${key}. Set it with: pulumi config set --secret ${key} …`,
+		`The configuration lacks ${key}. Set it with: pulumi config set ${secretKeys.includes(key) ? "--secret " : ""}${key} …`,
 	);
 }
 
 function readSecrets(): Secrets {
-	const values = JSON.parse(readSecret("secrets")) as Partial<Secrets>;
+	const values = JSON.parse(readText("secrets")) as Partial<Secrets>;
 	const short = secretNames.filter((name) => (values[name] ?? "").length < 43);
 	if (short.length === 0) return values as Secrets;
 	throw new pulumi.RunError(

@@ -20,6 +20,7 @@ export const failureCodes = [
 	"engine_failed",
 	"workload_stuck",
 	"verification_failed",
+	"backup_failed",
 	"leftovers",
 	"cancelled",
 	"lease_lost",

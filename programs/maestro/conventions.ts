@@ -115,19 +115,40 @@ interface Template {
 }
 interface Templates {
 	readonly template?: Template;
+	/** Of a CronJob: a template of a Job, with the pod's template in it. */
+	readonly jobTemplate?: Template & { readonly spec?: Templates };
 	readonly volumeClaimTemplates?: readonly Template[];
 }
 
-/** Pods and claims are objects too; their labels come from the templates. */
-function labelTemplates(spec: Templates | undefined, labels: Labels) {
-	if (spec?.template === undefined) return {};
-	const label = (template: Template) => ({
+function labelTemplate(template: Template, labels: Labels): Template {
+	return {
 		...template,
 		metadata: {
 			...template.metadata,
 			labels: { ...labels, ...template.metadata?.labels },
 		},
-	});
+	};
+}
+
+/** Pods and claims are objects too; their labels come from the templates. */
+function labelTemplates(
+	spec: Templates | undefined,
+	labels: Labels,
+): { readonly spec?: Templates } {
+	if (spec?.jobTemplate !== undefined) {
+		const { jobTemplate } = spec;
+		return {
+			spec: {
+				...spec,
+				jobTemplate: {
+					...labelTemplate(jobTemplate, labels),
+					...labelTemplates(jobTemplate.spec, labels),
+				},
+			},
+		};
+	}
+	if (spec?.template === undefined) return {};
+	const label = (template: Template) => labelTemplate(template, labels);
 	return {
 		spec: {
 			...spec,

@@ -50,6 +50,11 @@ export function mongodbUri(members: number, password: string): string {
 	return `mongodb://${mongodb.user}:${password}@${listMongodbHosts(members).join(",")}/?replicaSet=${mongodb.replicaSet}&authSource=admin&w=majority`;
 }
 
+/** A secret. Of the one who may read and write everything, for backups. */
+export function mongodbAdminUri(members: number, password: string): string {
+	return `mongodb://${mongodb.rootUser}:${password}@${listMongodbHosts(members).join(",")}/?replicaSet=${mongodb.replicaSet}&authSource=admin`;
+}
+
 /** Erlang's names of the nodes. The dot makes them long names. */
 export function listRabbitmqNodes(members: number): readonly string[] {
 	return listNumbers(members).map(

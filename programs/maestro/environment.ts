@@ -3,8 +3,11 @@ import type {
 	BlueprintInput,
 	BlueprintOutputs,
 } from "../../src/domain/blueprint.ts";
+import { parameters } from "../../src/domain/parameters.ts";
 import { listEndpoints } from "./addresses.ts";
+import { createBackups } from "./backups.ts";
 import { applyConventions } from "./conventions.ts";
+import { mongodbAdminUri } from "./datastores.ts";
 import { createIngress } from "./ingress.ts";
 import { createMigration } from "./migration.ts";
 import { createMongodb } from "./mongodb.ts";
@@ -40,6 +43,16 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 		if (process.publicPath !== null)
 			createIngress(process, process.publicPath, input);
 	}
+
+	createBackups(input, {
+		plan: parameters.parse({}).backups,
+		storage: sizing.backupStorage,
+		mongodbUri: mongodbAdminUri(
+			sizing.mongodb.members,
+			input.secrets.MONGODB_ROOT_PASSWORD,
+		),
+		bucket: null,
+	});
 
 	return { endpoints, checks: listChecks(images) };
 }

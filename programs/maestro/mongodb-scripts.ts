@@ -44,6 +44,9 @@ if (!db.auth("${mongodb.rootUser}", cat("${secretFolder}/MONGODB_ROOT_PASSWORD")
 const user = { pwd: cat("${secretFolder}/MONGODB_PASSWORD"), roles: ${JSON.stringify(roles)} };
 if (db.getUser("${mongodb.user}")) db.updateUser("${mongodb.user}", user);
 else db.createUser(Object.assign({ user: "${mongodb.user}" }, user));
+// To replay an oplog takes a right of its own, which not even root has (MongoDB's manual, mongorestore, "Required access").
+if (!db.getRole("oplogReplayer")) db.createRole({ role: "oplogReplayer", privileges: [{ resource: { anyResource: true }, actions: ["anyAction"] }], roles: [] });
+db.grantRolesToUser("${mongodb.rootUser}", ["oplogReplayer"]);
 const config = db.adminCommand({ replSetGetConfig: 1 }).config;
 const missing = ${JSON.stringify(listMongodbHosts(members))}.filter((host) => !config.members.some((member) => member.host === host));
 if (missing.length > 0) {

@@ -59,7 +59,7 @@ export function createSecrets(values: SecretValues): void {
 /** A variable whose value the kubelet reads from a Secret. */
 export function createSecretVariable(
 	name: string,
-	from: { readonly secret: keyof SecretValues; readonly key: string },
+	from: { readonly secret: string; readonly key: string },
 ): EnvVar {
 	return {
 		name,

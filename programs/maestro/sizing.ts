@@ -23,6 +23,8 @@ export interface Sizing {
 		readonly memoryMiB: number;
 		readonly storage: string;
 	};
+	/** Of the claim that holds the backups, where there is no bucket. */
+	readonly backupStorage: string;
 }
 
 export const sizings: Readonly<Record<Size, Sizing>> = {
@@ -40,6 +42,7 @@ export const sizings: Readonly<Record<Size, Sizing>> = {
 			storage: "4Gi",
 		},
 		rabbitmq: { members: 1, memoryMiB: 768, storage: "1Gi" },
+		backupStorage: "4Gi",
 	},
 	ha: {
 		replicas: 2,
@@ -55,6 +58,7 @@ export const sizings: Readonly<Record<Size, Sizing>> = {
 			storage: "20Gi",
 		},
 		rabbitmq: { members: 3, memoryMiB: 1024, storage: "4Gi" },
+		backupStorage: "40Gi",
 	},
 };
 

@@ -1,7 +1,9 @@
 import type { Cluster } from "../domain/cluster.ts";
+import { backUp } from "./backup.ts";
 import { makeClient } from "./client.ts";
 import { type ClusterLimits, defaultLimits } from "./limits.ts";
 import { deleteNamespace } from "./namespace.ts";
+import { restore } from "./restore.ts";
 import { verify } from "./verify.ts";
 import { waitUntilReady } from "./watch.ts";
 
@@ -20,6 +22,8 @@ export function makeCluster(
 		deleteNamespace: (namespace, environment, hooks) =>
 			deleteNamespace(client, { namespace, environment }, hooks),
 		verify: (request, hooks) => verify(client, request, hooks),
+		backUp: (request, hooks) => backUp(client, request, hooks),
+		restore: (request, hooks) => restore(client, request, hooks),
 		close: async () => client.close(),
 	};
 }

@@ -4,6 +4,7 @@ import type {
 	CoreV1Event,
 	V1Container,
 	V1ContainerStatus,
+	V1CronJob,
 	V1Deployment,
 	V1Job,
 	V1Namespace,
@@ -34,6 +35,7 @@ export type Deployment = Wire<V1Deployment>;
 export type ReplicaSet = Wire<V1ReplicaSet>;
 export type StatefulSet = Wire<V1StatefulSet>;
 export type Job = Wire<V1Job>;
+export type CronJob = Wire<V1CronJob>;
 export type Pod = Wire<V1Pod>;
 export type Claim = Wire<V1PersistentVolumeClaim>;
 export type Namespace = Wire<V1Namespace>;

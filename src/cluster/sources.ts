@@ -6,6 +6,7 @@ const groups = {
 	statefulsets: "apis/apps/v1",
 	replicasets: "apis/apps/v1",
 	jobs: "apis/batch/v1",
+	cronjobs: "apis/batch/v1",
 	pods: "api/v1",
 	persistentvolumeclaims: "api/v1",
 	events: "api/v1",

@@ -17,7 +17,6 @@ import {
 	type Surroundings,
 } from "./readiness.ts";
 import type { Verdict } from "./verdict.ts";
-import { verifyJobKind } from "./verify-job.ts";
 
 /** All that is known of a namespace at one moment. */
 export interface Snapshot extends Surroundings {
@@ -40,7 +39,7 @@ export const isClaim = ({ kind }: Workload): boolean => kind === claimKind;
 
 /**
  * What a namespace waits for, each with its verdict. Not waited for: what is being deleted, Jobs of a CronJob
- * and the verification's own, and an unbound claim that no pod mounts, which may wait for its first pod
+ * and the service's own (verification, backup, restore), and an unbound claim that no pod mounts, which may wait for its first pod
  * for ever (`volumeBindingMode: WaitForFirstConsumer`).
  */
 export function decideWorkloads(snapshot: Snapshot): Workload[] {
@@ -76,7 +75,7 @@ export function decideWorkloads(snapshot: Snapshot): Workload[] {
 }
 
 const isWaitedFor = ({ metadata }: Job): boolean =>
-	metadata?.labels?.[jobLabel] !== verifyJobKind &&
+	metadata?.labels?.[jobLabel] === undefined &&
 	!metadata?.ownerReferences?.some(({ kind }) => kind === "CronJob");
 
 const findMountedClaims = (pods: readonly Pod[]): Set<string | undefined> =>

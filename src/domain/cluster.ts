@@ -35,6 +35,20 @@ export interface Cluster {
 		request: VerifyRequest,
 		hooks: ClusterHooks,
 	): Promise<Record<string, string>>;
+	/**
+	 * Makes a backup of the environment's databases, and fulfils when it is complete. Throws `backup_failed`
+	 * with the reason that the Job gives, `workload_stuck` when its pod does not start.
+	 */
+	backUp(request: BackupRequest, hooks: ClusterHooks): Promise<Backup>;
+	/**
+	 * Puts a backup in place of what the databases hold. It is checked whole before anything is touched.
+	 * Throws `not_found` without such a backup, `conflict` when it is of another minor version, and
+	 * `backup_failed` when it is damaged or the tools fail.
+	 */
+	restore(
+		request: RestoreRequest,
+		hooks: ClusterHooks,
+	): Promise<Pick<Backup, "name" | "takenAt" | "bytes" | "parts">>;
 	/** Gives back what the client holds. */
 	close(): Promise<void>;
 }
@@ -47,6 +61,38 @@ export interface VerifyRequest {
 	readonly image: string;
 	readonly checks: readonly VersionCheck[];
 }
+
+/** What a backup's Job tells of it. */
+export interface Backup {
+	/** Names it where it is kept. */
+	readonly name: string;
+	/** ISO 8601, by the clock of the cluster's node. */
+	readonly takenAt: string;
+	readonly bytes: number;
+	readonly parts: number;
+	/** Whether it is of one moment. Without an oplog each collection is of its own. */
+	readonly oplog: boolean;
+	/** Of its manifest, which holds the SHA-256 of each part. */
+	readonly sha256: string;
+}
+
+export interface BackupRequest {
+	readonly namespace: string;
+	/** A DNS label, part of the Job's name: what is begun twice with the same run is done once. */
+	readonly run: string;
+}
+
+export interface RestoreRequest extends BackupRequest {
+	readonly backup: string;
+	/** Takes a backup of another minor version of Maestro or of MongoDB, too. */
+	readonly allowOtherVersion: boolean;
+}
+
+/** The CronJobs of an environment from which Jobs on demand are made. The second one never runs by itself. */
+export const backupCronJob = "backup";
+export const restoreCronJob = "restore";
+/** Values of `jobLabel`. */
+export type BackupJobKind = "backup" | "restore";
 
 /** Marks a Job whose outcome matters, so that the sandbox computes it from what runs. The value is the kind of Job. */
 export const jobLabel = "impresario.dev/job";

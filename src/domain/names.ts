@@ -43,5 +43,9 @@ export function hostName(
 		: `${endpoint}.${namespace}.${domain}`;
 }
 
+/** The Job that makes or restores a backup on demand. `run` is a DNS label. */
+export const backupJobName = (kind: "backup" | "restore", run: string) =>
+	`${kind}-${run}`;
+
 /** The Job that verifies an environment in one attempt of an operation. `run` is a DNS label. */
 export const verifyJobName = (run: string) => `verify-${run}`;

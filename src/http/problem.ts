@@ -22,6 +22,7 @@ const kinds: Record<FailureCode, Kind> = {
 	engine_failed: { status: 502, title: "The engine failed" },
 	workload_stuck: { status: 502, title: "A workload does not get ready" },
 	verification_failed: { status: 502, title: "The verification failed" },
+	backup_failed: { status: 502, title: "A backup or restore failed" },
 	leftovers: { status: 502, title: "Something could not be deleted" },
 	cancelled: { status: 409, title: "It was cancelled" },
 	lease_lost: { status: 409, title: "Another worker took over" },

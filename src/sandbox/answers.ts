@@ -34,11 +34,22 @@ export interface Container {
 		readonly name?: string;
 		readonly containerPort: number;
 	}[];
-	readonly env?: readonly { readonly name: string; readonly value?: string }[];
+	readonly command?: readonly string[];
+	readonly env?: readonly {
+		readonly name: string;
+		readonly value?: string;
+		readonly valueFrom?: { readonly fieldRef?: { readonly fieldPath: string } };
+	}[];
 }
 
 export interface Pod extends ApiObject {
-	readonly spec: { readonly containers: readonly Container[] };
+	readonly spec: {
+		readonly initContainers?: readonly Container[];
+		readonly containers: readonly Container[];
+		readonly volumes?: readonly {
+			readonly persistentVolumeClaim?: { readonly claimName: string };
+		}[];
+	};
 	readonly status: {
 		readonly phase: string;
 		readonly conditions?: readonly {

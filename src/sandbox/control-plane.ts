@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../failure.ts";
 import { openApi } from "./api.ts";
+import { playBackups } from "./backups.ts";
 import {
 	type Certificates,
 	type LeafName,
@@ -159,8 +160,13 @@ async function start(request: Start): Promise<Omit<ControlPlane, "stop">> {
 		if (part.status === "rejected") throw part.reason;
 	}
 	const clusterIdentifier = await waitUntilUsable(api);
-	const player = playJobs(api, log);
-	undo.push(() => player.stop());
+	const players = [
+		playJobs(api, log),
+		playBackups({ api, tools, dir: join(dir, "namespaces"), ...host }),
+	];
+	undo.push(async () => {
+		await Promise.all(players.map((player) => player.stop()));
+	});
 	return { ...kubeconfigs, clusterIdentifier };
 }
 

@@ -141,7 +141,11 @@ function composeMessage(results: readonly CheckResult[]): string {
 	return "[]";
 }
 
-function composeStatus(pod: Pod, { exitCode, message }: Outcome): object {
+/** The status of a pod that has ended so. The words of an init container are told by the containers after it. */
+export function composeStatus(
+	pod: Pod,
+	{ exitCode, message }: Outcome,
+): object {
 	const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
 	const succeeded = exitCode === 0;
 	return {

@@ -79,7 +79,7 @@ test("a preview without a configuration says what is missing, without a stack tr
 	await assert.rejects(preview(), (error: Parameters<typeof saidBy>[0]) => {
 		assert.match(
 			saidBy(error),
-			/lacks secrets\. Set it with: pulumi config set/,
+			/lacks (secrets|kubeconfig|domain)\. Set it with: pulumi config set/,
 		);
 		assert.doesNotMatch(saidBy(error), /at readSecrets/);
 		return true;

@@ -35,6 +35,7 @@ export interface Container {
 		readonly runAsNonRoot?: boolean;
 		readonly runAsUser?: number;
 		readonly allowPrivilegeEscalation?: boolean;
+		readonly capabilities?: { readonly drop?: readonly string[] };
 	};
 }
 
@@ -58,6 +59,9 @@ export interface PodSpec {
 	readonly initContainers?: readonly Container[];
 	readonly enableServiceLinks?: boolean;
 	readonly automountServiceAccountToken?: boolean;
+	readonly securityContext?: {
+		readonly seccompProfile?: { readonly type: string };
+	};
 	readonly terminationGracePeriodSeconds?: number;
 	readonly topologySpreadConstraints?: readonly Spread[];
 	readonly affinity?: {

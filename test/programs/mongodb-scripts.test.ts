@@ -21,6 +21,8 @@ function makeModel() {
 		config: undefined as Config | undefined,
 		isPrimary: false,
 		users: new Map<string, { pwd: string }>(),
+		roles: new Set<string>(),
+		granted: new Set<string>(),
 		peersInASet: new Set<string>(),
 		states: new Map<string, string>(),
 		notes: new Set<string>(),
@@ -48,6 +50,16 @@ function run(script: string, model: Model): void {
 		},
 		updateUser: (user: string, changes: { pwd: string }) => {
 			model.users.set(user, changes);
+		},
+		getRole: (role: string) => (model.roles.has(role) ? { role } : null),
+		createRole: ({ role }: { role: string }) => {
+			assert.ok(!model.roles.has(role), "a role is made once");
+			model.roles.add(role);
+		},
+		grantRolesToUser: (user: string, roles: string[]) => {
+			assert.ok(model.users.has(user), "a right is given to someone");
+			for (const role of roles) assert.ok(model.roles.has(role));
+			model.granted.add(user);
 		},
 		adminCommand: (command: Record<string, unknown>) => answer(command, model),
 	};
@@ -178,6 +190,12 @@ test("a set of one is complete at once, with the user that Maestro signs in as",
 	const model = givenFormedSet();
 	assert.equal(repeat(completeReplicaSet(1), model), 0);
 	run(asMaestro(), model);
+});
+
+test("root gets the right to replay an oplog, which a restore needs", () => {
+	const model = givenFormedSet();
+	repeat(completeReplicaSet(1), model);
+	assert.deepEqual([...model.granted], ["root"]);
 });
 
 test("completing a complete set changes nothing", () => {

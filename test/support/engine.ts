@@ -1,7 +1,11 @@
 // The only double: an engine and a cluster that do what a script says, for what the real ones cannot be
 // made to do on demand. test/flows uses the real ones.
 import type { BlueprintOutputs } from "../../src/domain/blueprint.ts";
-import type { Cluster, ClusterHooks } from "../../src/domain/cluster.ts";
+import type {
+	Backup,
+	Cluster,
+	ClusterHooks,
+} from "../../src/domain/cluster.ts";
 import type {
 	Engine,
 	EngineHooks,
@@ -19,6 +23,15 @@ export const scriptedOutputs: BlueprintOutputs = {
 		websocket: "wss://websocket.example",
 	},
 	checks: [{ process: "server", url: "http://server:8888/", version: "0.6.0" }],
+};
+
+export const scriptedBackup: Backup = {
+	name: "20260102T030405Z-abcde",
+	takenAt: "2026-01-02T03:04:05Z",
+	bytes: 1024,
+	parts: 4,
+	oplog: true,
+	sha256: "0".repeat(64),
 };
 
 /** Fulfils never, and rejects as the real ones do when the signal aborts. */
@@ -85,6 +98,14 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 			async verify(_request, hooks) {
 				calls.push("verify");
 				return (await script.verify?.(hooks)) ?? { server: "0.6.0" };
+			},
+			async backUp() {
+				calls.push("backUp");
+				return scriptedBackup;
+			},
+			async restore() {
+				calls.push("restore");
+				return scriptedBackup;
 			},
 			async close() {
 				calls.push("close");
