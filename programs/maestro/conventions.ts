@@ -56,6 +56,18 @@ export function objectLabels(input: BlueprintInput): Labels {
 	};
 }
 
+/** Of everything in AWS: whose it is. The provider sets them, so that no part can forget it. */
+export function tagsOf(
+	input: Pick<BlueprintInput, "tenant" | "environment" | "environmentName">,
+): Labels {
+	return {
+		tenant: input.tenant,
+		environment: input.environment,
+		"environment-name": input.environmentName,
+		"managed-by": managedBy,
+	};
+}
+
 /** The engine neither waits for an object nor for its dependents' deletion: the service watches the namespace itself. */
 export const engineAnnotations: Labels = {
 	"pulumi.com/skipAwait": "true",
