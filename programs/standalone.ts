@@ -9,8 +9,9 @@
 //   pulumi preview
 //
 // Optional: tenant, environment, namespace, release (a built-in one's name), images (a whole release as JSON),
-// labels (JSON), revision, clusterIdentifier, ingressClass, storageClass. Upgrading a stack that the service made
-// needs the same values, `environment` among them: it marks what belongs together.
+// labels (JSON), parameters (JSON, see src/domain/parameters.ts; with --secret where they hold one), revision,
+// clusterIdentifier, ingressClass, storageClass. Upgrading a stack that the service made needs the same values,
+// `environment` among them: it marks what belongs together.
 import * as pulumi from "@pulumi/pulumi";
 import type { BlueprintInput } from "../src/domain/blueprint.ts";
 import {
@@ -36,10 +37,11 @@ function readInput(): BlueprintInput {
 		name: pulumi.getStack(),
 		size: config.get("size"),
 		labels: config.getObject("labels"),
+		parameters: readParameters(),
 	});
 	if (!spec.success) throw refuse(spec.error.issues);
 	const tenant = config.get("tenant") ?? "standalone";
-	const { name, size, labels } = spec.data;
+	const { name, size, labels, parameters } = spec.data;
 	return {
 		environment: config.get("environment") ?? `standalone-${name}`,
 		environmentName: name,
@@ -49,6 +51,7 @@ function readInput(): BlueprintInput {
 		size,
 		release: readRelease(),
 		labels,
+		parameters,
 		secrets: readSecrets(),
 		target: {
 			kubeconfig: readText("kubeconfig"),
@@ -67,6 +70,12 @@ function readText(key: string): string {
 	throw new pulumi.RunError(
 		`The configuration lacks ${key}. Set it with: pulumi config set ${secretKeys.includes(key) ? "--secret " : ""}${key} …`,
 	);
+}
+
+/** As JSON. Some of them are secrets, so all may be set as one. */
+function readParameters(): unknown {
+	const text = pulumi.runtime.getConfig(`${pulumi.getProject()}:parameters`);
+	return text === undefined ? undefined : JSON.parse(text);
 }
 
 function readSecrets(): Secrets {

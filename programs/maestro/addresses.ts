@@ -14,12 +14,14 @@ export function publicHost(
 
 /** The URLs that browsers use. TLS ends in front of the processes. */
 export function listEndpoints(
-	input: Pick<BlueprintInput, "namespace" | "target">,
+	input: Pick<BlueprintInput, "namespace" | "target" | "parameters">,
 ): Endpoints {
 	return {
 		client: `https://${publicHost("client", input)}`,
 		server: `https://${publicHost("server", input)}`,
-		analyticsFront: `https://${publicHost("analytics-front", input)}`,
+		...(input.parameters.features.analytics
+			? { analyticsFront: `https://${publicHost("analytics-front", input)}` }
+			: {}),
 		websocket: `wss://${publicHost("websocket", input)}`,
 	};
 }

@@ -1,4 +1,7 @@
 // Names, hosts and connection strings of MongoDB and RabbitMQ. Plain text only: nothing here knows Pulumi.
+import type { BlueprintInput } from "../../src/domain/blueprint.ts";
+import { usesBroker } from "../../src/domain/parameters.ts";
+import type { Sizing } from "./sizing.ts";
 
 // 4.4 is the newest line that Maestro's drivers know (PyMongo 3.11, Node driver 3.6).
 const mongodbVersion = "4.4.29";
@@ -65,6 +68,63 @@ export function listRabbitmqNodes(members: number): readonly string[] {
 /** A secret. Ends with the virtual host `/`, as Celery writes it. */
 export function brokerUrl(password: string): string {
 	return `amqp://${rabbitmq.user}:${password}@${rabbitmq.name}:${rabbitmq.port}//`;
+}
+
+/** Where the databases are: in a set of our own, or on somebody else's server. */
+export type MongodbPlace =
+	| { readonly kind: "own"; readonly uri: string; readonly members: number }
+	| External;
+/** Where the queues are. */
+export type BrokerPlace =
+	| { readonly kind: "own"; readonly uri: string }
+	| External;
+/** The stores that processes depend on. */
+export interface Stores {
+	readonly mongodb: MongodbPlace;
+	/** null where no process hands tasks to another. */
+	readonly broker: BrokerPlace | null;
+}
+interface External {
+	readonly kind: "external";
+	/** A secret. */
+	readonly uri: string;
+	/** Of its hosts. All that a network policy can say of them: it knows no names. */
+	readonly ports: readonly number[];
+}
+
+export function placeMongodb(
+	{ parameters, secrets }: Pick<BlueprintInput, "parameters" | "secrets">,
+	sizing: Sizing,
+): MongodbPlace {
+	const uri = parameters.external.mongodb;
+	if (uri !== undefined)
+		return { kind: "external", uri, ports: listPorts(uri, mongodb.port) };
+	const { members } = sizing.mongodb;
+	return {
+		kind: "own",
+		uri: mongodbUri(members, secrets.MONGODB_PASSWORD),
+		members,
+	};
+}
+
+/** null where no process hands tasks to another. */
+export function placeBroker({
+	parameters,
+	secrets,
+}: Pick<BlueprintInput, "parameters" | "secrets">): BrokerPlace | null {
+	if (!usesBroker(parameters.features)) return null;
+	const uri = parameters.external.rabbitmq;
+	if (uri === undefined)
+		return { kind: "own", uri: brokerUrl(secrets.RABBITMQ_PASSWORD) };
+	const ordinary = uri.startsWith("amqps:") ? 5671 : rabbitmq.port;
+	return { kind: "external", uri, ports: listPorts(uri, ordinary) };
+}
+
+function listPorts(uri: string, ordinary: number): readonly number[] {
+	const [authority = ""] = uri.slice(uri.indexOf("://") + 3).split(/[/?]/);
+	const hosts = authority.slice(authority.lastIndexOf("@") + 1).split(",");
+	const ports = hosts.map((host) => Number(host.split(":")[1] ?? ordinary));
+	return [...new Set(ports)];
 }
 
 function listNumbers(count: number): readonly number[] {

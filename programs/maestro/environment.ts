@@ -3,19 +3,19 @@ import type {
 	BlueprintInput,
 	BlueprintOutputs,
 } from "../../src/domain/blueprint.ts";
-import { parameters } from "../../src/domain/parameters.ts";
+import { type Claim, decideStorage } from "../../src/domain/change.ts";
 import { listEndpoints } from "./addresses.ts";
 import { createBackups } from "./backups.ts";
 import { applyConventions } from "./conventions.ts";
-import { mongodbAdminUri } from "./datastores.ts";
+import { mongodbAdminUri, placeBroker, placeMongodb } from "./datastores.ts";
 import { createIngress } from "./ingress.ts";
 import { createMigration } from "./migration.ts";
 import { createMongodb } from "./mongodb.ts";
 import { createNamespace, createProvider } from "./namespace.ts";
-import { processes } from "./processes.ts";
 import { createRabbitmq } from "./rabbitmq.ts";
 import { createSecrets, createSecretValues } from "./secrets.ts";
 import { sizings } from "./sizing.ts";
+import { tailorProcesses } from "./tailor.ts";
 import { listChecks } from "./versions.ts";
 import { createWorkload } from "./workload.ts";
 
@@ -24,35 +24,52 @@ import { createWorkload } from "./workload.ts";
  * input and nothing else, so that the same input always declares the same.
  */
 export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
-	const sizing = sizings[input.size];
-	const endpoints = listEndpoints(input);
-	const secrets = createSecretValues(input.secrets, sizing);
+	const { parameters, revision, target } = input;
 	const { images } = input.release;
+	const sizing = sizings[input.size];
+	const stores = {
+		mongodb: placeMongodb(input, sizing),
+		broker: placeBroker(input),
+	};
+	const endpoints = listEndpoints(input);
+	const secrets = createSecretValues(input.secrets, stores, parameters);
+	const processes = tailorProcesses(input);
+	const claim = (name: Claim) => ({
+		size: decideStorage(input, name),
+		storageClass: target.storageClass,
+	});
 
-	const provider = createProvider(input.target);
+	const provider = createProvider(target);
 	const namespace = createNamespace(input, provider);
 	applyConventions(input, namespace, provider);
 
 	createSecrets(secrets);
-	createMongodb(sizing, input.target.storageClass, input.revision);
-	createRabbitmq(sizing, input.target.storageClass);
-	createMigration(images.server, sizing, input.revision);
+	if (stores.mongodb.kind === "own")
+		createMongodb(stores.mongodb, sizing, {
+			storage: claim("mongodb"),
+			revision,
+		});
+	if (stores.broker?.kind === "own") createRabbitmq(sizing, claim("rabbitmq"));
+	createMigration(images.server, stores.mongodb, revision);
 
 	for (const process of processes) {
-		createWorkload(process, { sizing, images, endpoints, secrets });
+		createWorkload(process, { sizing, images, endpoints, secrets, stores });
 		if (process.publicPath !== null)
 			createIngress(process, process.publicPath, input);
 	}
 
 	createBackups(input, {
-		plan: parameters.parse({}).backups,
-		storage: sizing.backupStorage,
-		mongodbUri: mongodbAdminUri(
-			sizing.mongodb.members,
-			input.secrets.MONGODB_ROOT_PASSWORD,
-		),
+		plan: parameters.backups,
+		storage: claim("backups").size,
+		mongodbUri:
+			stores.mongodb.kind === "own"
+				? mongodbAdminUri(
+						stores.mongodb.members,
+						input.secrets.MONGODB_ROOT_PASSWORD,
+					)
+				: stores.mongodb.uri,
 		bucket: null,
 	});
 
-	return { endpoints, checks: listChecks(images) };
+	return { endpoints, checks: listChecks(processes, images) };
 }

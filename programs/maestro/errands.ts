@@ -3,7 +3,14 @@
 // Server, analytics-front and audit swallow a failed first connection and then serve nothing, so that waiting for
 // an open port would not be enough: the wait signs in.
 import type * as kubernetes from "@pulumi/kubernetes";
-import { mongodb, mongodbShellUri, rabbitmq } from "./datastores.ts";
+import {
+	type BrokerPlace,
+	type MongodbPlace,
+	mongodb,
+	mongodbShellUri,
+	rabbitmq,
+	type Stores,
+} from "./datastores.ts";
 import { asMaestro, expectMigration, secretFolder } from "./mongodb-scripts.ts";
 import { runAsUser } from "./pods.ts";
 import type { Dependency } from "./processes.ts";
@@ -14,62 +21,109 @@ type Container = kubernetes.types.input.core.v1.Container;
 type PodSpec = kubernetes.types.input.core.v1.PodSpec;
 type Volume = kubernetes.types.input.core.v1.Volume;
 
-const volumeName = "mongodb-secrets";
+const volumeNames = { mongodb: "mongodb-secrets", broker: "broker-secrets" };
+const brokerFolder = "/etc/impresario/broker";
 
-/** The volume that a pod with an errand at MongoDB must have. */
-export function createErrandVolume(
-	keys: readonly ("MONGODB_PASSWORD" | "MONGODB_ROOT_PASSWORD")[],
-): Volume {
-	return createSecretVolume(volumeName, keys);
-}
+/** The volume that a pod must have whose errand signs in as Maestro does. */
+export const createMaestroVolume = (place: MongodbPlace): Volume =>
+	createSecretVolume(volumeNames.mongodb, [
+		place.kind === "own" ? "MONGODB_PASSWORD" : "MAESTRO_MONGO_URI",
+	]);
+
+/** The volume that a pod must have whose errand signs in as root. */
+export const createRootVolume = (): Volume =>
+	createSecretVolume(volumeNames.mongodb, [
+		"MONGODB_ROOT_PASSWORD",
+		"MONGODB_PASSWORD",
+	]);
 
 /** Runs `script` in MongoDB's shell against the primary: once, or until it succeeds. */
 export function createMongodbErrand(errand: {
 	readonly name: string;
-	readonly members: number;
+	readonly place: MongodbPlace;
 	readonly script: string;
 	readonly repeat: boolean;
 }): Container {
-	const shell = 'mongo --norc --quiet "$0" --eval "$1"';
+	const { place, script } = errand;
+	const { shell, words } =
+		place.kind === "own" ? askMembers(place.members) : askElsewhere;
 	return {
-		name: errand.name,
-		image: mongodb.image,
-		command: [
-			"bash",
-			"-c",
+		...createErrand(
+			errand.name,
 			errand.repeat ? `until ${shell}; do sleep 2; done` : shell,
-			mongodbShellUri(errand.members),
-			errand.script,
-		],
+			[...words, script],
+		),
 		volumeMounts: [
-			{ name: volumeName, mountPath: secretFolder, readOnly: true },
+			{ name: volumeNames.mongodb, mountPath: secretFolder, readOnly: true },
 		],
-		securityContext: runAsUser(mongodb.uid),
-		resources: errandResources,
 	};
 }
+
+interface Asking {
+	/** `$0`, `$1` … are `words` and the script. */
+	readonly shell: string;
+	readonly words: readonly string[];
+}
+
+const askMembers = (members: number): Asking => ({
+	shell: 'mongo --norc --quiet "$0" --eval "$1"',
+	words: [mongodbShellUri(members)],
+});
+
+// The script connects by itself, so that the password is in no argument. Whether the shell speaks TLS is decided
+// before it does.
+const askElsewhere: Asking = {
+	shell: `mongo --norc --quiet --nodb $(grep -qE '^mongodb\\+srv:|[?&](tls|ssl)=true' ${secretFolder}/MAESTRO_MONGO_URI && echo --tls) --eval "$0"`,
+	words: [],
+};
 
 /** An init container that signs in as Maestro does, over and over until it can. */
 export function createMongodbWait(
 	name: string,
-	members: number,
-	script = asMaestro(),
+	place: MongodbPlace,
+	script = asMaestro(place.kind),
 ): Container {
-	return createMongodbErrand({ name, members, script, repeat: true });
+	return createMongodbErrand({ name, place, script, repeat: true });
 }
 
-function createRabbitmqWait(): Container {
-	return {
-		name: "wait-for-rabbitmq",
-		// The same image as the other errands: a node pulls it once.
-		image: mongodb.image,
+const brokerWait = "wait-for-rabbitmq";
+const waitForPort =
+	'until timeout 5 bash -c \'exec 3<>"/dev/tcp/$0/$1"\' "$host" "$port"; do sleep 2; done';
+
+function createBrokerWait({ kind }: BrokerPlace): Container {
+	if (kind === "own") {
 		// The Service has an address only once a node is ready, and it is ready only with its user in place.
-		command: [
-			"bash",
-			"-c",
-			`until timeout 5 bash -c "exec 3<>/dev/tcp/${rabbitmq.name}/${rabbitmq.port}"; do sleep 2; done`,
+		const place = `host=${rabbitmq.name} port=${rabbitmq.port}`;
+		return createErrand(brokerWait, `${place}\n${waitForPort}`, []);
+	}
+	return {
+		...createErrand(brokerWait, `${findBroker}\n${waitForPort}`, []),
+		volumeMounts: [
+			{ name: volumeNames.broker, mountPath: brokerFolder, readOnly: true },
 		],
-		securityContext: runAsUser(mongodb.uid),
+	};
+}
+
+/** Sets `host` and `port` by the broker's URL. It stands in a file because it is a secret. */
+export const findBroker = `url=$(cat "\${BROKER_FILE:-${brokerFolder}/CELERY_BROKER_URL}")
+host=\${url#*://} host=\${host%%/*} host=\${host%%\\?*} host=\${host##*@}
+case $url in amqps:*) port=5671 ;; *) port=${rabbitmq.port} ;; esac
+case $host in *:*) port=\${host##*:} host=\${host%:*} ;; esac`;
+
+/** A container that runs a script and ends. The same image for all of them: a node pulls it once. */
+function createErrand(
+	name: string,
+	script: string,
+	words: readonly string[],
+): Container {
+	return {
+		name,
+		image: mongodb.image,
+		command: ["bash", "-c", script, ...words],
+		securityContext: {
+			...runAsUser(mongodb.uid),
+			readOnlyRootFilesystem: true,
+		},
 		resources: errandResources,
 	};
 }
@@ -77,22 +131,31 @@ function createRabbitmqWait(): Container {
 /** One init container for each thing to wait for, with the volumes that they need. `serverImage` is the one whose migrations must have run. */
 export function createWaits(
 	dependencies: readonly Dependency[],
-	goal: { readonly members: number; readonly serverImage: string },
+	goal: { readonly stores: Stores; readonly serverImage: string },
 ): Pick<PodSpec, "initContainers" | "volumes"> {
-	const { members, serverImage } = goal;
-	const waits: Record<Dependency, () => Container> = {
-		mongodb: () => createMongodbWait("wait-for-mongodb", members),
-		rabbitmq: createRabbitmqWait,
-		migration: () =>
+	const { stores, serverImage } = goal;
+	const { mongodb: place, broker } = stores;
+	const waits: Record<Dependency, () => Container[]> = {
+		mongodb: () => [createMongodbWait("wait-for-mongodb", place)],
+		rabbitmq: () => (broker === null ? [] : [createBrokerWait(broker)]),
+		migration: () => [
 			createMongodbWait(
 				"wait-for-migration",
-				members,
-				expectMigration(serverImage),
+				place,
+				expectMigration(place.kind, serverImage),
 			),
+		],
 	};
 	const signsIn = dependencies.some((dependency) => dependency !== "rabbitmq");
+	const readsUrl =
+		broker?.kind === "external" && dependencies.includes("rabbitmq");
 	return {
-		initContainers: dependencies.map((dependency) => waits[dependency]()),
-		...(signsIn ? { volumes: [createErrandVolume(["MONGODB_PASSWORD"])] } : {}),
+		initContainers: dependencies.flatMap((dependency) => waits[dependency]()),
+		volumes: [
+			...(signsIn ? [createMaestroVolume(place)] : []),
+			...(readsUrl
+				? [createSecretVolume(volumeNames.broker, ["CELERY_BROKER_URL"])]
+				: []),
+		],
 	};
 }

@@ -3,11 +3,11 @@ import * as kubernetes from "@pulumi/kubernetes";
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import { publicHost } from "./addresses.ts";
 import { labelsOf } from "./conventions.ts";
-import type { Process } from "./processes.ts";
+import type { Tailored } from "./tailor.ts";
 
 /** One Ingress for each public process: their annotations differ, and annotations hold for a whole Ingress. */
 export function createIngress(
-	process: Process,
+	process: Tailored,
 	publicPath: string,
 	input: Pick<BlueprintInput, "namespace" | "target">,
 ): void {

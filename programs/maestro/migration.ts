@@ -2,15 +2,16 @@
 // once seed twice, so no server may migrate by itself.
 import * as kubernetes from "@pulumi/kubernetes";
 import { labelsOf } from "./conventions.ts";
+import type { MongodbPlace } from "./datastores.ts";
 import {
-	createErrandVolume,
+	createMaestroVolume,
 	createMongodbErrand,
 	createMongodbWait,
 } from "./errands.ts";
 import { noteMigration } from "./mongodb-scripts.ts";
 import { createPodSpec, runAsRoot } from "./pods.ts";
 import { listSecretVariables } from "./secrets.ts";
-import { type Sizing, sizeContainer } from "./sizing.ts";
+import { sizeContainer } from "./sizing.ts";
 
 const part = { name: "migrate", component: "migration" };
 
@@ -20,10 +21,9 @@ const part = { name: "migrate", component: "migration" };
  */
 export function createMigration(
 	image: string,
-	sizing: Sizing,
+	place: MongodbPlace,
 	revision: number,
 ): void {
-	const { members } = sizing.mongodb;
 	const name = `${part.name}-${revision}`;
 	new kubernetes.batch.v1.Job(name, {
 		metadata: { name, labels: labelsOf(part) },
@@ -35,7 +35,7 @@ export function createMigration(
 				spec: createPodSpec({
 					restartPolicy: "Never",
 					initContainers: [
-						createMongodbWait("wait-for-mongodb", members),
+						createMongodbWait("wait-for-mongodb", place),
 						{
 							name: part.name,
 							image,
@@ -52,12 +52,12 @@ export function createMigration(
 					containers: [
 						createMongodbErrand({
 							name: "note",
-							members,
-							script: noteMigration(image),
+							place,
+							script: noteMigration(place.kind, image),
 							repeat: false,
 						}),
 					],
-					volumes: [createErrandVolume(["MONGODB_PASSWORD"])],
+					volumes: [createMaestroVolume(place)],
 				}),
 			},
 		},

@@ -1,7 +1,7 @@
 // Scripts for MongoDB's 4.4 shell. Each may run at any time and any number of times: it does what is still to be
 // done, and throws where that is not possible yet, so that its caller repeats it. Passwords are read from files
 // (`cat` is the shell's own), because arguments show in a list of processes.
-import { listMongodbHosts, mongodb } from "./datastores.ts";
+import { listMongodbHosts, type MongodbPlace, mongodb } from "./datastores.ts";
 import { databases } from "./processes.ts";
 
 export const secretFolder = "/etc/impresario/mongodb";
@@ -60,26 +60,40 @@ const behind = db.adminCommand({ replSetGetStatus: 1 }).members.filter((member) 
 if (behind.length > 0) throw new Error(behind.map((member) => member.name + " is " + member.stateStr).join(", "));`;
 }
 
+type Kind = MongodbPlace["kind"];
+
+/** Where the program notes what it did. On somebody else's server it has no database of its own. */
+const notes: Readonly<Record<Kind, string>> = {
+	own: `db.getSiblingDB("${mongodb.notesDatabase}").migrations`,
+	external: `db.getSiblingDB("maestro-client").impresario_migrations`,
+};
+
 /** A script that signs in as Maestro does, which succeeds only where there is a primary and the user. */
-export function asMaestro(statement = ""): string {
-	return `db = db.getSiblingDB("admin");
-if (!db.auth("${mongodb.user}", cat("${secretFolder}/MONGODB_PASSWORD"))) throw new Error("The user is not there yet.");
-${statement}`;
+export function asMaestro(kind: Kind, statement = ""): string {
+	const signIn =
+		kind === "own"
+			? `db = db.getSiblingDB("admin");
+if (!db.auth("${mongodb.user}", cat("${secretFolder}/MONGODB_PASSWORD"))) throw new Error("The user is not there yet.");`
+			: // Its user stands in the connection string, and needs no right to look at the server as a whole.
+				`db = new Mongo(cat("${secretFolder}/MAESTRO_MONGO_URI")).getDB("maestro-client");
+if (!db.isMaster().ismaster) throw new Error("There is no primary.");
+${notes.external}.findOne();`;
+	return `${signIn}\n${statement}`;
 }
 
-const notes = `db.getSiblingDB("${mongodb.notesDatabase}").migrations`;
-
 /** Notes that the migrations of a server image have run. */
-export function noteMigration(image: string): string {
+export function noteMigration(kind: Kind, image: string): string {
 	return asMaestro(
-		`${notes}.updateOne({ _id: ${JSON.stringify(image)} }, { $set: { done: true } }, { upsert: true, writeConcern: { w: "majority" } });`,
+		kind,
+		`${notes[kind]}.updateOne({ _id: ${JSON.stringify(image)} }, { $set: { done: true } }, { upsert: true, writeConcern: { w: "majority" } });`,
 	);
 }
 
 /** Succeeds once they have. */
-export function expectMigration(image: string): string {
+export function expectMigration(kind: Kind, image: string): string {
 	return asMaestro(
-		`if (!${notes}.findOne({ _id: ${JSON.stringify(image)} })) throw new Error("The migration has not ended yet.");`,
+		kind,
+		`if (!${notes[kind]}.findOne({ _id: ${JSON.stringify(image)} })) throw new Error("The migration has not ended yet.");`,
 	);
 }
 

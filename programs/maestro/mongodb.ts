@@ -1,9 +1,16 @@
 // MongoDB: a replica set in every size, of one member in `small`, with authentication between all.
 import * as kubernetes from "@pulumi/kubernetes";
 import { labelsOf, selectorOf } from "./conventions.ts";
-import { mongodb } from "./datastores.ts";
-import { createErrandVolume, createMongodbErrand } from "./errands.ts";
-import { createClaim, retainClaims, separateMembers } from "./members.ts";
+import { type MongodbPlace, mongodb } from "./datastores.ts";
+import { createMongodbErrand, createRootVolume } from "./errands.ts";
+import {
+	createClaims,
+	createClaimTemplate,
+	keepTemplate,
+	retainClaims,
+	type Storage,
+	separateMembers,
+} from "./members.ts";
 import {
 	completeReplicaSet,
 	formReplicaSet,
@@ -27,15 +34,15 @@ const part = {
 
 /** Declares the members, their names, and the Job that completes the set for this revision. */
 export function createMongodb(
+	place: MongodbPlace & { readonly kind: "own" },
 	sizing: Sizing,
-	storageClass: string | null,
-	revision: number,
+	options: { readonly storage: Storage; readonly revision: number },
 ): void {
 	createHeadlessService();
-	createMembers(sizing, storageClass);
+	createMembers(sizing, options.storage);
 	if (sizing.mongodb.members > 1)
 		createDisruptionBudget(part.name, part.component);
-	createCompletion(sizing, revision);
+	createCompletion(place, options.revision);
 }
 
 function createHeadlessService(): void {
@@ -51,12 +58,14 @@ function createHeadlessService(): void {
 	});
 }
 
-function createMembers(sizing: Sizing, storageClass: string | null): void {
-	new kubernetes.apps.v1.StatefulSet(part.name, {
+function createMembers(sizing: Sizing, storage: Storage): void {
+	const { members } = sizing.mongodb;
+	const dependsOn = createClaims(part, members, storage);
+	const args: kubernetes.apps.v1.StatefulSetArgs = {
 		metadata: { name: part.name, labels: labelsOf(part) },
 		spec: {
 			serviceName: part.name,
-			replicas: sizing.mongodb.members,
+			replicas: members,
 			podManagementPolicy: "Parallel",
 			revisionHistoryLimit: 2,
 			selector: { matchLabels: selectorOf(part.name) },
@@ -81,8 +90,12 @@ function createMembers(sizing: Sizing, storageClass: string | null): void {
 					],
 				}),
 			},
-			volumeClaimTemplates: [createClaim(sizing.mongodb.storage, storageClass)],
+			volumeClaimTemplates: [createClaimTemplate(storage)],
 		},
+	};
+	new kubernetes.apps.v1.StatefulSet(part.name, args, {
+		dependsOn: [...dependsOn],
+		...keepTemplate,
 	});
 }
 
@@ -124,7 +137,10 @@ function createProbes(): Probes {
 	};
 }
 
-function createCompletion(sizing: Sizing, revision: number): void {
+function createCompletion(
+	place: MongodbPlace & { readonly kind: "own" },
+	revision: number,
+): void {
 	const name = `mongodb-init-${revision}`;
 	const labels = labelsOf({ name: "mongodb-init", component: part.component });
 	new kubernetes.batch.v1.Job(name, {
@@ -139,14 +155,12 @@ function createCompletion(sizing: Sizing, revision: number): void {
 					containers: [
 						createMongodbErrand({
 							name: "mongodb-init",
-							members: sizing.mongodb.members,
-							script: completeReplicaSet(sizing.mongodb.members),
+							place,
+							script: completeReplicaSet(place.members),
 							repeat: true,
 						}),
 					],
-					volumes: [
-						createErrandVolume(["MONGODB_ROOT_PASSWORD", "MONGODB_PASSWORD"]),
-					],
+					volumes: [createRootVolume()],
 				}),
 			},
 		},

@@ -65,7 +65,8 @@ export function spreadReplicas(
 			...constraint,
 			topologyKey: "kubernetes.io/hostname",
 			whenUnsatisfiable: strict ? "DoNotSchedule" : "ScheduleAnyway",
-			...(strict ? { minDomains: replicas } : {}),
+			// No more than the size promises: whoever asks for many replicas may have few nodes.
+			...(strict ? { minDomains: Math.min(replicas, sizing.replicas) } : {}),
 		},
 	];
 }

@@ -14,6 +14,8 @@ export const secretVariables = {
 	MAESTRO_WEBSOCKET_SECRET: "jwt",
 	MAESTRO_MONGO_URI: "datastores",
 	CELERY_BROKER_URL: "datastores",
+	SMTP_USERNAME: "externals",
+	SMTP_PASSWORD: "externals",
 } as const;
 export type SecretVariable = keyof typeof secretVariables;
 
@@ -41,13 +43,14 @@ export interface Process {
 	readonly database: Database | null;
 	/** What must be usable before the process starts: most of them never connect again after a failed first time. */
 	readonly waitsFor: readonly Dependency[];
-	/** Variables with the base URL of another process. */
+	/** Variables with the base URL of another process. Unset where that one is off. */
 	readonly peers: Readonly<Record<string, ProcessName>>;
-	readonly publicUrls: (endpoints: Endpoints) => Record<string, string>;
-	/**
-	 * Only what is to be on: Node code takes any text for true, `false` included. SMTP_* and AWS_* stay unset,
-	 * which leaves mail off and uploads local.
-	 */
+	/** Variables that are set where a process is off, so that this one does not call it. */
+	readonly disabledBy: Readonly<Record<string, ProcessName>>;
+	readonly publicUrls: (
+		endpoints: Endpoints,
+	) => Readonly<Record<string, string | undefined>>;
+	/** Only what is to be on: Node code takes any text for true, `false` included. */
 	readonly variables: Readonly<Record<string, string>>;
 	/** The image's own where undefined. */
 	readonly command?: readonly string[];
@@ -78,6 +81,7 @@ const ordinary = {
 	database: null,
 	waitsFor: [],
 	peers: {},
+	disabledBy: {},
 	publicUrls: () => ({}),
 	variables: {},
 	graceSeconds: 30,
@@ -144,6 +148,12 @@ export const processes: readonly Process[] = [
 			MAESTRO_REPORT_URI: "reports",
 			MAESTRO_ANALYTICS_URI: "analytics",
 			MAESTRO_AUDIT_URI: "audit",
+		},
+		disabledBy: {
+			MAESTRO_DISCOVERY_DISABLED: "discovery",
+			MAESTRO_REPORT_DISABLED: "reports",
+			MAESTRO_ANALYTICS_DISABLED: "analytics",
+			MAESTRO_AUDIT_DISABLED: "audit",
 		},
 		publicUrls: (endpoints) => ({ API_URL: endpoints.server }),
 		// Two servers that migrate at once seed twice; a Job migrates.
@@ -237,8 +247,8 @@ export const processes: readonly Process[] = [
 		...flask,
 		name: "analytics",
 		port: 5020,
+		// It reads an address of data as well, and calls nobody.
 		secrets: [...serviceAuth, "CELERY_BROKER_URL"],
-		peers: { MAESTRO_DATA_URI: "data" },
 		memoryMiB: 512,
 	},
 	{

@@ -5,7 +5,14 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import { labelsOf, selectorOf } from "./conventions.ts";
 import { listRabbitmqNodes, rabbitmq } from "./datastores.ts";
-import { createClaim, retainClaims, separateMembers } from "./members.ts";
+import {
+	createClaims,
+	createClaimTemplate,
+	keepTemplate,
+	retainClaims,
+	type Storage,
+	separateMembers,
+} from "./members.ts";
 import { createPodSpec, runAsUser } from "./pods.ts";
 import type { Probes } from "./probes.ts";
 import {
@@ -26,16 +33,13 @@ const part = {
 const dataFolder = "/var/lib/rabbitmq";
 const secretFolder = "/etc/impresario/rabbitmq";
 
-export function createRabbitmq(
-	sizing: Sizing,
-	storageClass: string | null,
-): void {
+export function createRabbitmq(sizing: Sizing, storage: Storage): void {
 	createServices();
 	new kubernetes.core.v1.ConfigMap(part.name, {
 		metadata: { name: part.name, labels: labelsOf(part) },
 		data: { "rabbitmq.conf": configure(sizing.rabbitmq) },
 	});
-	createNodes(sizing, storageClass);
+	createNodes(sizing, storage);
 	if (sizing.rabbitmq.members > 1)
 		createDisruptionBudget(part.name, part.component);
 }
@@ -100,12 +104,14 @@ function createServices(): void {
 	});
 }
 
-function createNodes(sizing: Sizing, storageClass: string | null): void {
-	new kubernetes.apps.v1.StatefulSet(part.name, {
+function createNodes(sizing: Sizing, storage: Storage): void {
+	const { members } = sizing.rabbitmq;
+	const dependsOn = createClaims(part, members, storage);
+	const args: kubernetes.apps.v1.StatefulSetArgs = {
 		metadata: { name: part.name, labels: labelsOf(part) },
 		spec: {
 			serviceName: rabbitmq.nodesName,
-			replicas: sizing.rabbitmq.members,
+			replicas: members,
 			// After a full stop a node waits for the one that stopped last, whichever that was.
 			podManagementPolicy: "Parallel",
 			revisionHistoryLimit: 2,
@@ -133,10 +139,12 @@ function createNodes(sizing: Sizing, storageClass: string | null): void {
 					],
 				}),
 			},
-			volumeClaimTemplates: [
-				createClaim(sizing.rabbitmq.storage, storageClass),
-			],
+			volumeClaimTemplates: [createClaimTemplate(storage)],
 		},
+	};
+	new kubernetes.apps.v1.StatefulSet(part.name, args, {
+		dependsOn: [...dependsOn],
+		...keepTemplate,
 	});
 }
 

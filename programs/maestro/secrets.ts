@@ -2,52 +2,66 @@
 import { createHash } from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { Secrets } from "../../src/domain/secret.ts";
+import type { Parameters } from "../../src/domain/parameters.ts";
+import type { SecretName, Secrets } from "../../src/domain/secret.ts";
 import { labelsOf } from "./conventions.ts";
-import { brokerUrl, mongodbUri } from "./datastores.ts";
+import type { Stores } from "./datastores.ts";
 import { type SecretVariable, secretVariables } from "./processes.ts";
-import type { Sizing } from "./sizing.ts";
 
 type EnvVar = kubernetes.types.input.core.v1.EnvVar;
 type Volume = kubernetes.types.input.core.v1.Volume;
 
-/** The content of each Secret, by the Secret's name. */
+/** The content of each Secret, by the Secret's name. A Secret with nothing in it is not declared. */
 export interface SecretValues {
 	readonly jwt: Readonly<Record<string, string>>;
 	readonly datastores: Readonly<Record<string, string>>;
+	readonly externals: Readonly<Record<string, string>>;
 }
 
 export function createSecretValues(
 	secrets: Secrets,
-	sizing: Sizing,
+	stores: Stores,
+	{ smtp }: Pick<Parameters, "smtp">,
 ): SecretValues {
 	return {
-		jwt: {
-			MAESTRO_SECRETJWT: secrets.MAESTRO_SECRETJWT,
-			MAESTRO_SECRETJWT_PRIVATE: secrets.MAESTRO_SECRETJWT_PRIVATE,
-			MAESTRO_SECRETJWT_PUBLIC: secrets.MAESTRO_SECRETJWT_PUBLIC,
-			MAESTRO_SECRETJWT_FORGOT: secrets.MAESTRO_SECRETJWT_FORGOT,
-			MAESTRO_SECRET_CRYPTO_FORGOT: secrets.MAESTRO_SECRET_CRYPTO_FORGOT,
-			MAESTRO_NOAUTH: secrets.MAESTRO_NOAUTH,
-			MAESTRO_WEBSOCKET_SECRET: secrets.MAESTRO_WEBSOCKET_SECRET,
-		},
+		jwt: pick(secrets, [
+			"MAESTRO_SECRETJWT",
+			"MAESTRO_SECRETJWT_PRIVATE",
+			"MAESTRO_SECRETJWT_PUBLIC",
+			"MAESTRO_SECRETJWT_FORGOT",
+			"MAESTRO_SECRET_CRYPTO_FORGOT",
+			"MAESTRO_NOAUTH",
+			"MAESTRO_WEBSOCKET_SECRET",
+		]),
 		datastores: {
-			MAESTRO_MONGO_URI: mongodbUri(
-				sizing.mongodb.members,
-				secrets.MONGODB_PASSWORD,
-			),
-			CELERY_BROKER_URL: brokerUrl(secrets.RABBITMQ_PASSWORD),
-			MONGODB_ROOT_PASSWORD: secrets.MONGODB_ROOT_PASSWORD,
-			MONGODB_PASSWORD: secrets.MONGODB_PASSWORD,
-			MONGODB_KEYFILE: secrets.MONGODB_KEYFILE,
-			RABBITMQ_PASSWORD: secrets.RABBITMQ_PASSWORD,
-			RABBITMQ_ERLANG_COOKIE: secrets.RABBITMQ_ERLANG_COOKIE,
+			MAESTRO_MONGO_URI: stores.mongodb.uri,
+			...(stores.mongodb.kind === "own"
+				? pick(secrets, [
+						"MONGODB_ROOT_PASSWORD",
+						"MONGODB_PASSWORD",
+						"MONGODB_KEYFILE",
+					])
+				: {}),
+			...(stores.broker === null
+				? {}
+				: { CELERY_BROKER_URL: stores.broker.uri }),
+			...(stores.broker?.kind === "own"
+				? pick(secrets, ["RABBITMQ_PASSWORD", "RABBITMQ_ERLANG_COOKIE"])
+				: {}),
 		},
+		externals:
+			smtp?.username === undefined || smtp.password === undefined
+				? {}
+				: { SMTP_USERNAME: smtp.username, SMTP_PASSWORD: smtp.password },
 	};
 }
 
+const pick = (secrets: Secrets, names: readonly SecretName[]) =>
+	Object.fromEntries(names.map((name) => [name, secrets[name]]));
+
 export function createSecrets(values: SecretValues): void {
 	for (const [name, data] of Object.entries(values)) {
+		if (Object.keys(data).length === 0) continue;
 		new kubernetes.core.v1.Secret(name, {
 			metadata: { name, labels: labelsOf({ name, component: "secret" }) },
 			type: "Opaque",

@@ -1,4 +1,5 @@
 // What a size means. Arithmetic only: nothing here knows Pulumi.
+import type { Parameters } from "../../src/domain/parameters.ts";
 import type { Size } from "../../src/domain/spec.ts";
 import type { Process } from "./processes.ts";
 
@@ -16,15 +17,11 @@ export interface Sizing {
 		readonly memoryMiB: number;
 		readonly cacheGiB: number;
 		readonly oplogMiB: number;
-		readonly storage: string;
 	};
 	readonly rabbitmq: {
 		readonly members: number;
 		readonly memoryMiB: number;
-		readonly storage: string;
 	};
-	/** Of the claim that holds the backups, where there is no bucket. */
-	readonly backupStorage: string;
 }
 
 export const sizings: Readonly<Record<Size, Sizing>> = {
@@ -39,10 +36,8 @@ export const sizings: Readonly<Record<Size, Sizing>> = {
 			memoryMiB: 1024,
 			cacheGiB: 0.25,
 			oplogMiB: 256,
-			storage: "4Gi",
 		},
-		rabbitmq: { members: 1, memoryMiB: 768, storage: "1Gi" },
-		backupStorage: "4Gi",
+		rabbitmq: { members: 1, memoryMiB: 768 },
 	},
 	ha: {
 		replicas: 2,
@@ -55,19 +50,19 @@ export const sizings: Readonly<Record<Size, Sizing>> = {
 			memoryMiB: 2048,
 			cacheGiB: 0.75,
 			oplogMiB: 1024,
-			storage: "20Gi",
 		},
-		rabbitmq: { members: 3, memoryMiB: 1024, storage: "4Gi" },
-		backupStorage: "40Gi",
+		rabbitmq: { members: 3, memoryMiB: 1024 },
 	},
 };
 
-/** How many pods of a process run in a size. */
+/** How many pods of a process run in an environment. */
 export function countReplicas(
-	process: Pick<Process, "replicated">,
+	process: Pick<Process, "name" | "replicated">,
 	sizing: Sizing,
+	{ replicas }: Pick<Parameters, "replicas">,
 ): number {
-	return process.replicated ? sizing.replicas : 1;
+	if (!process.replicated) return 1;
+	return new Map(Object.entries(replicas)).get(process.name) ?? sizing.replicas;
 }
 
 export interface Resources {
@@ -79,25 +74,39 @@ export interface Resources {
 export function sizeContainer(
 	cpuRequestMillis: number,
 	memoryMiB: number,
+	cpuLimitMillis = 1000,
 ): Resources {
 	return {
 		requests: {
-			cpu: `${cpuRequestMillis}m`,
+			cpu: `${Math.min(cpuRequestMillis, cpuLimitMillis)}m`,
 			memory: `${Math.ceil(memoryMiB / 2)}Mi`,
 		},
-		limits: { cpu: "1", memory: `${memoryMiB}Mi` },
+		limits: { cpu: `${cpuLimitMillis}m`, memory: `${memoryMiB}Mi` },
 	};
 }
 
 export function sizeProcess(
-	process: Pick<Process, "memoryMiB">,
+	process: Pick<Process, "name" | "memoryMiB">,
 	sizing: Sizing,
+	{ resources }: Pick<Parameters, "resources">,
 ): Resources {
+	const { cpu, memory } = resources[process.name] ?? {};
 	return sizeContainer(
 		sizing.cpuRequestMillis,
-		process.memoryMiB * sizing.memoryFactor,
+		memory === undefined
+			? process.memoryMiB * sizing.memoryFactor
+			: parseMiB(memory),
+		cpu === undefined ? undefined : parseMillis(cpu),
 	);
 }
+
+/** Of a quantity of CPU, such as `500m` or `2`. */
+export const parseMillis = (quantity: string): number =>
+	Number.parseInt(quantity, 10) * (quantity.endsWith("m") ? 1 : 1000);
+
+/** Of a quantity of memory or storage, such as `512Mi` or `20Gi`. */
+export const parseMiB = (quantity: string): number =>
+	Number.parseInt(quantity, 10) * (quantity.endsWith("Gi") ? 1024 : 1);
 
 /** For containers that only wait, or run for a moment. */
 export const errandResources = sizeContainer(10, 256);

@@ -2,7 +2,7 @@
 import type { VersionCheck } from "../../src/domain/blueprint.ts";
 import type { ReleaseImages } from "../../src/domain/release.ts";
 import { internalUrl } from "./addresses.ts";
-import { processes } from "./processes.ts";
+import type { Tailored } from "./tailor.ts";
 
 /**
  * The version that an image's tag promises: `v0.6.0` and `0.6.0-slow` both promise 0.6.0, the number that the
@@ -15,8 +15,11 @@ export function findPromisedVersion(image: string): string | null {
 	return /^v?(\d+\.\d+\.\d+)(?![\w.])/.exec(tag)?.[1] ?? null;
 }
 
-/** One check for each process that documents a version endpoint. */
-export function listChecks(images: ReleaseImages): readonly VersionCheck[] {
+/** One check for each of these processes that documents a version endpoint. */
+export function listChecks(
+	processes: readonly Tailored[],
+	images: ReleaseImages,
+): readonly VersionCheck[] {
 	return processes
 		.filter((process) => process.answersVersion)
 		.map((process) => ({

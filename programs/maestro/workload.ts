@@ -4,16 +4,18 @@ import type { Endpoints } from "../../src/domain/environment.ts";
 import type { ReleaseImages } from "../../src/domain/release.ts";
 import { internalUrl } from "./addresses.ts";
 import { labelsOf, selectorOf } from "./conventions.ts";
+import type { Stores } from "./datastores.ts";
 import { createWaits } from "./errands.ts";
 import { createPodSpec, runAsRoot, runAsUser, spreadReplicas } from "./pods.ts";
 import { createProbes } from "./probes.ts";
-import { type Process, secretVariables } from "./processes.ts";
+import { secretVariables } from "./processes.ts";
 import {
 	fingerprint,
 	listSecretVariables,
 	type SecretValues,
 } from "./secrets.ts";
-import { countReplicas, type Sizing, sizeProcess } from "./sizing.ts";
+import type { Sizing } from "./sizing.ts";
+import type { Tailored } from "./tailor.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
 type EnvVar = kubernetes.types.input.core.v1.EnvVar;
@@ -24,19 +26,19 @@ export interface Surroundings {
 	readonly images: ReleaseImages;
 	readonly endpoints: Endpoints;
 	readonly secrets: SecretValues;
+	readonly stores: Stores;
 }
 
 /** The user `app` of Maestro's Python images: the first one made in a Debian image. */
 const appUid = 1000;
 
 export function createWorkload(
-	process: Process,
+	process: Tailored,
 	surroundings: Surroundings,
 ): void {
 	createDeployment(process, surroundings);
 	if (process.port !== null) createService(process, process.port);
-	const replicas = countReplicas(process, surroundings.sizing);
-	if (process.disruptionBudget && replicas > 1)
+	if (process.disruptionBudget && process.replicas > 1)
 		createDisruptionBudget(process.name, process.role);
 }
 
@@ -53,9 +55,12 @@ export function createDisruptionBudget(name: string, component: string): void {
 	});
 }
 
-function createDeployment(process: Process, surroundings: Surroundings): void {
+function createDeployment(
+	process: Tailored,
+	{ stores, ...surroundings }: Surroundings,
+): void {
 	const { sizing, images, secrets } = surroundings;
-	const replicas = countReplicas(process, sizing);
+	const { replicas } = process;
 	const labels = labelsOf({ name: process.name, component: process.role });
 	new kubernetes.apps.v1.Deployment(process.name, {
 		metadata: { name: process.name, labels },
@@ -92,7 +97,7 @@ function createDeployment(process: Process, surroundings: Surroundings): void {
 					...(process.waitsFor.length === 0
 						? {}
 						: createWaits(process.waitsFor, {
-								members: sizing.mongodb.members,
+								stores,
 								serverImage: images.server,
 							})),
 				}),
@@ -102,8 +107,8 @@ function createDeployment(process: Process, surroundings: Surroundings): void {
 }
 
 function createContainer(
-	process: Process,
-	surroundings: Surroundings,
+	process: Tailored,
+	surroundings: Omit<Surroundings, "stores">,
 ): Container {
 	const { sizing, images, endpoints } = surroundings;
 	return {
@@ -126,12 +131,12 @@ function createContainer(
 					lifecycle: { preStop: { exec: { command: ["sleep", "5"] } } },
 				}),
 		...createProbes(process),
-		resources: sizeProcess(process, sizing),
+		resources: process.resources,
 		securityContext: process.runsAs === "app" ? runAsUser(appUid) : runAsRoot,
 	};
 }
 
-function listVariables(process: Process, endpoints: Endpoints): EnvVar[] {
+function listVariables(process: Tailored, endpoints: Endpoints): EnvVar[] {
 	const plain = {
 		...process.variables,
 		...process.publicUrls(endpoints),
@@ -146,12 +151,14 @@ function listVariables(process: Process, endpoints: Endpoints): EnvVar[] {
 			: { MAESTRO_MONGO_DATABASE: process.database }),
 	};
 	return [
-		...Object.entries(plain).map(([name, value]) => ({ name, value })),
+		...Object.entries(plain).flatMap(([name, value]) =>
+			value === undefined ? [] : [{ name, value }],
+		),
 		...listSecretVariables(process.secrets),
 	];
 }
 
-function createService(process: Process, port: number): void {
+function createService(process: Tailored, port: number): void {
 	new kubernetes.core.v1.Service(process.name, {
 		metadata: {
 			name: process.name,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { healths, lifecycles } from "../domain/environment.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
+import { shownParameters } from "../domain/parameters.ts";
 import {
 	blueprintNames,
 	environmentSpec,
@@ -20,10 +21,11 @@ export const environment = z.strictObject({
 	id: z.string(),
 	name: z.string(),
 	tenant: z.string(),
-	/** With release and size: of the desired revision. */
+	/** With release, size and parameters: of the desired revision. */
 	blueprint: blueprintVersion,
 	release: z.string(),
 	size: z.enum(sizes),
+	parameters: shownParameters,
 	description: z.string(),
 	labels: z.record(z.string(), z.string()),
 	lifecycle: z.enum(lifecycles),
@@ -37,7 +39,8 @@ export const environment = z.strictObject({
 		.strictObject({
 			client: z.string(),
 			server: z.string(),
-			analyticsFront: z.string(),
+			/** Not where analytics is off. */
+			analyticsFront: z.string().optional(),
 			websocket: z.string(),
 		})
 		.nullable(),
@@ -55,6 +58,7 @@ export const revision = z.strictObject({
 	blueprint: blueprintVersion,
 	release: z.string(),
 	size: z.enum(sizes),
+	parameters: shownParameters,
 	createdAt: z.iso.datetime(),
 });
 

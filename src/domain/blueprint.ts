@@ -1,5 +1,6 @@
 // What goes into a blueprint's program and what comes out of it.
 import type { Endpoints } from "./environment.ts";
+import type { Parameters } from "./parameters.ts";
 import type { Release } from "./release.ts";
 import type { Secrets } from "./secret.ts";
 import type { BlueprintName, Size } from "./spec.ts";
@@ -20,6 +21,7 @@ export interface BlueprintInput {
 	readonly size: Size;
 	readonly release: Release;
 	readonly labels: Readonly<Record<string, string>>;
+	readonly parameters: Parameters;
 	readonly secrets: Secrets;
 	readonly target: {
 		/** Text of a kubeconfig. A secret. */

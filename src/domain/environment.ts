@@ -11,6 +11,7 @@
 // event        one line in the ordered log of an environment
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { OperationKind } from "./operation.ts";
+import type { ShownParameters } from "./parameters.ts";
 import type { Size } from "./spec.ts";
 
 export const lifecycles = [
@@ -33,7 +34,8 @@ export type Health = (typeof healths)[number];
 export interface Endpoints {
 	readonly client: string;
 	readonly server: string;
-	readonly analyticsFront: string;
+	/** Not where analytics is off. */
+	readonly analyticsFront?: string;
 	readonly websocket: string;
 }
 
@@ -64,6 +66,7 @@ export interface Revision {
 	readonly blueprintVersion: string;
 	readonly release: string;
 	readonly size: Size;
+	readonly parameters: ShownParameters;
 	readonly createdAt: Date;
 }
 

@@ -1,28 +1,52 @@
 // What may be set about an environment beyond its size and release: each with a default, a range and a
 // description, published as JSON Schema in the catalogue.
 import { z } from "zod";
-import { processNames } from "./release.ts";
+import { type ProcessName, processNames } from "./release.ts";
 
 /** A quantity of storage in whole GiB, as Kubernetes writes it. */
 export const storageQuantity = z
 	.string()
 	.regex(/^[1-9]\d{0,4}Gi$/, "must be whole gibibytes, such as 20Gi");
 
-const isUri = (schemes: readonly string[]) => (text: string) => {
-	const url = URL.parse(text);
-	return (
-		url !== null &&
-		schemes.some((scheme) => url.protocol === `${scheme}:`) &&
-		url.host !== ""
-	);
-};
+// `mongodb://` lists several hosts with their ports, which no parser of URLs takes.
+const mongodbUri =
+	/^mongodb(\+srv)?:\/\/([^@/?#\s]*@)?[A-Za-z0-9.-]+(:\d{1,5})?(,[A-Za-z0-9.-]+(:\d{1,5})?)*(\/[^?#\s]*)?(\?[^#\s]*)?$/;
+const rabbitmqUri =
+	/^amqps?:\/\/([^@/?#\s]*@)?[A-Za-z0-9.-]+(:\d{1,5})?(\/[^?#\s]*)?(\?[^#\s]*)?$/;
 
 /** Exactly one scheduler and one websocket, always: their replicas are no parameter. */
 export const scalable = processNames.filter(
 	(name) => name !== "scheduler" && name !== "websocket",
 );
 
-const replicas = z.int().min(1).max(20);
+export const features = [
+	"discovery",
+	"reports",
+	"analytics",
+	"audit",
+	"scheduler",
+] as const;
+export type Feature = (typeof features)[number];
+
+/** The processes of each feature: all of them are there, or none. */
+export const featureProcesses: Readonly<
+	Record<Feature, readonly ProcessName[]>
+> = {
+	discovery: ["discovery", "discovery-worker"],
+	reports: ["reports", "reports-worker"],
+	analytics: ["analytics", "analytics-worker", "analytics-front"],
+	audit: ["audit"],
+	scheduler: ["scheduler", "scheduler-worker"],
+};
+
+/** The features that hand tasks to workers. Without any of them there is no broker. */
+export const queues = [
+	"discovery",
+	"reports",
+	"scheduler",
+	"analytics",
+] as const satisfies readonly Feature[];
+
 const cpu = z
 	.string()
 	.regex(
@@ -42,9 +66,50 @@ const cron = z
 	.max(100)
 	.regex(/^(\S+\s+){4}\S+$/, "must be a cron schedule of five fields");
 
-export const parameters = z.strictObject({
+const secret = (description: string) => ({
+	description: `A secret. ${description}`,
+	writeOnly: true,
+});
+
+const smtp = z.strictObject({
+	host: z.hostname("must be a host name"),
+	port: z.int().min(1).max(65_535).default(587),
+	sender: z.email("must be an e-mail address"),
+	username: z.string().min(1).max(256).optional(),
+	password: z
+		.string()
+		.min(1)
+		.max(1024)
+		.optional()
+		.meta(secret("Goes with the user's name.")),
+	implicitTls: z
+		.boolean()
+		.default(false)
+		.describe("TLS from the first byte, as on port 465."),
+});
+
+const external = z.strictObject({
+	mongodb: z
+		.string()
+		.max(2048)
+		.regex(mongodbUri, "must be a mongodb:// or mongodb+srv:// URI")
+		.optional()
+		.meta(
+			secret(
+				"An existing MongoDB 4.4 instead of one in the namespace. Its user may read and write the databases maestro-client, maestro-reports and maestro-audit.",
+			),
+		),
+	rabbitmq: z
+		.string()
+		.max(2048)
+		.regex(rabbitmqUri, "must be an amqp:// or amqps:// URI")
+		.optional()
+		.meta(secret("An existing RabbitMQ 3 instead of one in the namespace.")),
+});
+
+const fields = z.strictObject({
 	replicas: z
-		.partialRecord(z.enum(scalable), replicas)
+		.partialRecord(z.enum(scalable), z.int().min(1).max(20))
 		.default({})
 		.describe(
 			"Replicas per process, instead of the size's. The scheduler and the websocket always have one.",
@@ -66,53 +131,21 @@ export const parameters = z.strictObject({
 		.describe(
 			"Size of each claim, instead of the size's. A claim can grow and never shrink.",
 		),
-	smtp: z
-		.strictObject({
-			host: z.hostname(),
-			port: z.int().min(1).max(65_535).default(587),
-			sender: z.email(),
-			username: z.string().min(1).max(256).optional(),
-			password: z.string().min(1).max(1024).optional().describe("A secret."),
-			implicitTls: z.boolean().default(false),
-		})
-		.optional()
-		.describe("Without it, Maestro sends no mail."),
+	smtp: smtp.optional().describe("Without it, Maestro sends no mail."),
 	theme: z
 		.enum(["lotus", "gold", "wine", "blue", "green", "dark", "orange"])
 		.default("lotus")
 		.describe("The client's colours."),
 	logo: z
-		.url({ protocol: /^https$/ })
+		.url({ protocol: /^https$/, error: "must be an https:// URL" })
+		.max(2048)
 		.optional()
 		.describe("The picture on the login page."),
 	closedSignUp: z
 		.boolean()
 		.default(false)
-		.describe(
-			"Blocks POST /users at the edge: nobody can make an account for himself.",
-		),
-	external: z
-		.strictObject({
-			mongodb: z
-				.string()
-				.max(2048)
-				.refine(
-					isUri(["mongodb", "mongodb+srv"]),
-					"must be a mongodb:// or mongodb+srv:// URI",
-				)
-				.optional()
-				.describe(
-					"A secret. An existing MongoDB instead of one in the namespace.",
-				),
-			rabbitmq: z
-				.string()
-				.max(2048)
-				.refine(isUri(["amqp", "amqps"]), "must be an amqp:// or amqps:// URI")
-				.optional()
-				.describe(
-					"A secret. An existing broker instead of one in the namespace.",
-				),
-		})
+		.describe("Refuses POST /users: nobody can make an account for himself."),
+	external: external
 		.default({})
 		.describe(
 			"Data stores outside of the namespace, as Maestro's page on production advises.",
@@ -141,7 +174,65 @@ export const parameters = z.strictObject({
 		),
 });
 
-export type Parameters = z.infer<typeof parameters>;
+export type Parameters = z.infer<typeof fields>;
+
+/** What is asked for. Words that contradict each other are refused, each with its place. */
+export const parameters = fields.superRefine((wish, context) => {
+	for (const { path, message } of findContradictions(wish)) {
+		context.addIssue({ code: "custom", path: [...path], message });
+	}
+});
+
+interface Contradiction {
+	readonly path: readonly string[];
+	readonly message: string;
+}
+
+function findContradictions(wish: Parameters): Contradiction[] {
+	const absent = listAbsent(wish.features);
+	const found: Contradiction[] = [];
+	const refuse = (path: readonly string[], message: string) =>
+		found.push({ path, message });
+	for (const part of ["replicas", "resources"] as const)
+		for (const name of absent)
+			if (Object.hasOwn(wish[part], name))
+				refuse([part, name], "belongs to a feature that is off");
+	for (const store of ["mongodb", "rabbitmq"] as const)
+		if (wish.external[store] !== undefined && wish.storage[store] !== undefined)
+			refuse(
+				["storage", store],
+				`has no meaning where external/${store} is given`,
+			);
+	if (wish.external.rabbitmq !== undefined && !usesBroker(wish.features))
+		refuse(
+			["external", "rabbitmq"],
+			"is used by nothing: every feature with workers is off",
+		);
+	const { username, password } = wish.smtp ?? {};
+	if ((username === undefined) !== (password === undefined))
+		refuse(
+			["smtp", username === undefined ? "username" : "password"],
+			"is missing: a user's name and a password go together",
+		);
+	return found;
+}
+
+/** The processes that an environment does not have. */
+export function listAbsent(
+	wanted: Parameters["features"],
+): ReadonlySet<ProcessName> {
+	return new Set(
+		features
+			.filter((feature) => !wanted[feature])
+			.flatMap((feature) => featureProcesses[feature]),
+	);
+}
+
+export const usesBroker = (wanted: Parameters["features"]): boolean =>
+	queues.some((queue) => wanted[queue]);
+
+/** Stands where a secret was given, in a plain column and in answers. */
+export const secretMark = "(secret)";
 
 /** JSON Pointers of the values that are secrets: sealed apart, never in a plain column. */
 export const secretParameters = [
@@ -149,3 +240,65 @@ export const secretParameters = [
 	"/external/mongodb",
 	"/external/rabbitmq",
 ] as const;
+
+const mark = z.literal(secretMark).optional();
+
+/** Parameters as they are kept and shown: with a mark for each secret. */
+export const shownParameters = fields.extend({
+	smtp: smtp.extend({ password: mark }).optional(),
+	external: external.extend({ mongodb: mark, rabbitmq: mark }).default({}),
+});
+export type ShownParameters = z.infer<typeof shownParameters>;
+
+/** Takes the secrets out: what may be shown, and the values by their JSON Pointers. */
+export function splitParameters(whole: Parameters): {
+	readonly shown: ShownParameters;
+	readonly secrets: ReadonlyMap<string, string>;
+} {
+	const { smtp: mail, external: stores } = whole;
+	const values = [mail?.password, stores.mongodb, stores.rabbitmq];
+	const secrets = new Map<string, string>();
+	secretParameters.forEach((pointer, i) => {
+		const value = values[i];
+		if (value !== undefined) secrets.set(pointer, value);
+	});
+	const shown = shownParameters.parse(
+		putSecrets(
+			whole,
+			new Map([...secrets.keys()].map((pointer) => [pointer, secretMark])),
+		),
+	);
+	return { shown, secrets };
+}
+
+/** The reverse of `splitParameters`. */
+export function joinParameters(
+	shown: ShownParameters,
+	secrets: ReadonlyMap<string, string>,
+): Parameters {
+	return putSecrets(shown, secrets);
+}
+
+function putSecrets(
+	whole: Parameters,
+	values: ReadonlyMap<string, string>,
+): Parameters {
+	const [password, mongodb, rabbitmq] = secretParameters.map((pointer) =>
+		values.get(pointer),
+	);
+	return {
+		...whole,
+		...(whole.smtp === undefined
+			? {}
+			: {
+					smtp: {
+						...whole.smtp,
+						...(password === undefined ? {} : { password }),
+					},
+				}),
+		external: {
+			...(mongodb === undefined ? {} : { mongodb }),
+			...(rabbitmq === undefined ? {} : { rabbitmq }),
+		},
+	};
+}

@@ -1,6 +1,7 @@
 // What may be asked of an environment, and what is meant when it is not said.
 import { z } from "zod";
 import { dnsLabel, environmentNameLength } from "./names.ts";
+import { parameters } from "./parameters.ts";
 import { defaultRelease, releaseName } from "./release.ts";
 
 /** `small`: one of each process, for QA, minutes to live. `ha`: the promise. */
@@ -41,6 +42,7 @@ export const environmentSpec = z.strictObject({
 	target: dnsLabel(63).optional(),
 	labels: labels.default({}),
 	description: z.string().max(500).default(""),
+	parameters: parameters.prefault({}),
 });
 
 export type EnvironmentSpec = z.infer<typeof environmentSpec>;

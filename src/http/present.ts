@@ -46,6 +46,7 @@ export const presentEnvironment = (
 	blueprint: presentBlueprint(environment.blueprint, desired.blueprintVersion),
 	release: desired.release.name,
 	size: desired.size,
+	parameters: desired.parameters,
 	description: environment.description,
 	labels: environment.labels,
 	lifecycle: environment.lifecycle,
@@ -70,6 +71,7 @@ export const presentRevision = (
 	blueprint: presentBlueprint(environment.blueprint, revision.blueprintVersion),
 	release: revision.release.name,
 	size: revision.size,
+	parameters: revision.parameters,
 	createdAt: presentTime(revision.createdAt),
 });
 

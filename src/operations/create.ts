@@ -10,9 +10,9 @@ import { Failure } from "../failure.ts";
 import { seal } from "../seal.ts";
 import { createEnvironment as insertEnvironment } from "../store/environments.ts";
 import { findRelease } from "../store/releases.ts";
-import { createRevision } from "../store/revisions.ts";
 import { createSealedSecrets } from "../store/secrets.ts";
 import { findTarget } from "../store/targets.ts";
+import { recordRevision, secretPlace } from "./parameters.ts";
 import { nudge, request, type VerbContext } from "./request.ts";
 
 const untouched = "Nothing was ordered.";
@@ -47,13 +47,17 @@ export async function createEnvironment(
 				createSuffix(namespaceSuffixLength),
 			),
 		});
-		await createRevision(trx, {
-			environment: id,
-			number: 1,
-			blueprintVersion: currentVersions[spec.blueprint],
-			release,
-			size: spec.size,
-		});
+		await recordRevision(
+			{ db: trx, sealKey: context.sealKey },
+			{
+				environment: id,
+				number: 1,
+				blueprintVersion: currentVersions[spec.blueprint],
+				release,
+				size: spec.size,
+				parameters: spec.parameters,
+			},
+		);
 		await createSealedSecrets(trx, id, sealAll(context, id));
 		return request(trx, {
 			environment: id,
@@ -66,10 +70,6 @@ export async function createEnvironment(
 	nudge(context, operation);
 	return operation;
 }
-
-/** Where a secret of an environment is kept; it opens only there. */
-export const secretPlace = (environment: string, name: string) =>
-	`secrets/${environment}/${name}`;
 
 function sealAll(context: VerbContext, environment: string) {
 	return new Map(

@@ -24,6 +24,7 @@ import type {
 	PhaseName,
 	PhaseRecord,
 } from "../domain/operation.ts";
+import type { ShownParameters } from "../domain/parameters.ts";
 import type { ReleaseImages } from "../domain/release.ts";
 import type { Size } from "../domain/spec.ts";
 import type { Role } from "../domain/tenant.ts";
@@ -102,6 +103,8 @@ export interface Tables {
 		release: string;
 		images: JSONColumnType<ReleaseImages>;
 		size: Size;
+		/** Empty for a revision from before there were parameters. */
+		parameters: JSONColumnType<Partial<ShownParameters>>;
 		digest: string | null;
 		created_at: Time;
 	};

@@ -1,5 +1,6 @@
 import type { Revision } from "../domain/environment.ts";
 import type { EnvironmentId } from "../domain/ids.ts";
+import { type ShownParameters, shownParameters } from "../domain/parameters.ts";
 import type { Release } from "../domain/release.ts";
 import type { Size } from "../domain/spec.ts";
 import { selectDigest } from "./bundles.ts";
@@ -12,15 +13,18 @@ export interface StoredRevision extends Omit<Revision, "release"> {
 	readonly digest: string | null;
 }
 
+export interface NewRevision {
+	readonly environment: EnvironmentId;
+	readonly number: number;
+	readonly blueprintVersion: string;
+	readonly release: Release;
+	readonly size: Size;
+	readonly parameters: ShownParameters;
+}
+
 export async function createRevision(
 	db: Db,
-	revision: {
-		readonly environment: EnvironmentId;
-		readonly number: number;
-		readonly blueprintVersion: string;
-		readonly release: Release;
-		readonly size: Size;
-	},
+	revision: NewRevision,
 ): Promise<void> {
 	await db
 		.insertInto("revisions")
@@ -31,6 +35,7 @@ export async function createRevision(
 			release: revision.release.name,
 			images: JSON.stringify(revision.release.images),
 			size: revision.size,
+			parameters: JSON.stringify(revision.parameters),
 			digest: selectDigest(revision.environment, revision.blueprintVersion),
 		})
 		.execute();
@@ -52,6 +57,7 @@ const toRevision = (row: Row): StoredRevision => ({
 	blueprintVersion: row.blueprint_version,
 	release: { name: row.release, images: row.images },
 	size: row.size,
+	parameters: shownParameters.parse(row.parameters),
 	digest: row.digest,
 	createdAt: row.created_at,
 });

@@ -7,6 +7,7 @@ export async function createSealedSecrets(
 	environment: EnvironmentId,
 	sealed: ReadonlyMap<string, Buffer>,
 ): Promise<void> {
+	if (sealed.size === 0) return;
 	await db
 		.insertInto("secrets")
 		.values(

@@ -6,6 +6,7 @@ import type { TestContext } from "node:test";
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import type { EngineRun } from "../../src/domain/engine.ts";
 import type { NewEvent } from "../../src/domain/event.ts";
+import { parameters } from "../../src/domain/parameters.ts";
 import { builtInReleases } from "../../src/domain/release.ts";
 import { createSecrets } from "../../src/domain/secret.ts";
 
@@ -28,6 +29,7 @@ export function givenInput(part: Partial<BlueprintInput> = {}): BlueprintInput {
 		size: "small",
 		release,
 		labels: {},
+		parameters: parameters.parse({}),
 		secrets: createSecrets(),
 		target: {
 			kubeconfig: "apiVersion: v1",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { parameters } from "../../src/domain/parameters.ts";
 import {
 	type Door,
 	endOperation,
@@ -42,6 +43,7 @@ test("an order that says only a name is answered with a queued operation", async
 		blueprint: { name: "maestro", version: "1.0.0" },
 		release: "0.6.0",
 		size: "small",
+		parameters: parameters.parse({}),
 		description: "",
 		labels: {},
 		lifecycle: "creating",
@@ -244,6 +246,7 @@ test("revisions tell what was ordered", async () => {
 		blueprint: { name: "maestro", version: "1.0.0" },
 		release: "0.6.0",
 		size: "small",
+		parameters: parameters.parse({}),
 	});
 });
 

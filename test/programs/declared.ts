@@ -6,6 +6,7 @@ import {
 	type BlueprintOutputs,
 	currentVersions,
 } from "../../src/domain/blueprint.ts";
+import { parameters } from "../../src/domain/parameters.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { type Secrets, secretNames } from "../../src/domain/secret.ts";
 import type { Size } from "../../src/domain/spec.ts";
@@ -85,6 +86,7 @@ export interface Manifest {
 	readonly stringData?: Labels;
 	readonly spec?: {
 		readonly replicas?: number;
+		readonly resources?: { readonly requests: { readonly storage: string } };
 		readonly strategy?: { readonly type: string };
 		readonly selector?: { readonly matchLabels?: Labels };
 		readonly template?: { readonly metadata: Metadata; readonly spec: PodSpec };
@@ -159,6 +161,7 @@ export function givenInput(
 		size,
 		release: upstreamRelease("0.6.0", "0.15.0"),
 		labels: { purpose: "testing" },
+		parameters: parameters.parse({}),
 		secrets: plantedSecrets,
 		target: {
 			kubeconfig: plantedKubeconfig,

@@ -189,7 +189,7 @@ test("the set is completed one member at a time", () => {
 test("a set of one is complete at once, with the user that Maestro signs in as", () => {
 	const model = givenFormedSet();
 	assert.equal(repeat(completeReplicaSet(1), model), 0);
-	run(asMaestro(), model);
+	run(asMaestro("own"), model);
 });
 
 test("root gets the right to replay an oplog, which a restore needs", () => {
@@ -233,16 +233,16 @@ test("nothing is done before there is a root user", () => {
 		() => run(completeReplicaSet(1), model),
 		/root user is not there/,
 	);
-	assert.throws(() => run(asMaestro(), model), /user is not there/);
+	assert.throws(() => run(asMaestro("own"), model), /user is not there/);
 });
 
 test("a server waits for the migrations of its own image", () => {
 	const model = givenFormedSet();
 	repeat(completeReplicaSet(1), model);
-	run(noteMigration("server:0.6.0"), model);
-	run(expectMigration("server:0.6.0"), model);
+	run(noteMigration("own", "server:0.6.0"), model);
+	run(expectMigration("own", "server:0.6.0"), model);
 	assert.throws(
-		() => run(expectMigration("server:0.6.1"), model),
+		() => run(expectMigration("own", "server:0.6.1"), model),
 		/not ended yet/,
 	);
 });

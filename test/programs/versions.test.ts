@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { tailorProcesses } from "../../programs/maestro/tailor.ts";
 import {
 	findPromisedVersion,
 	listChecks,
 } from "../../programs/maestro/versions.ts";
+import { parameters } from "../../src/domain/parameters.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 
+const all = tailorProcesses({
+	size: "ha",
+	parameters: parameters.parse({}),
+});
 const digest = `sha256:${"a".repeat(64)}`;
 
 const promises: readonly (readonly [image: string, version: string | null])[] =
@@ -33,7 +39,7 @@ for (const [image, version] of promises) {
 }
 
 test("the seven documented version endpoints are checked, each at its own port", () => {
-	const urls = listChecks(upstreamRelease("0.6.0", "0.15.0").images).map(
+	const urls = listChecks(all, upstreamRelease("0.6.0", "0.15.0").images).map(
 		({ process, url, version }) => [process, url, version],
 	);
 	assert.deepEqual(urls, [
@@ -50,6 +56,6 @@ test("the seven documented version endpoints are checked, each at its own port",
 test("a release whose tags differ promises each process its own", () => {
 	const release = upstreamRelease("0.6.0", "0.15.0");
 	const images = { ...release.images, server: "server-maestro:0.6.1" };
-	const versions = listChecks(images).map(({ version }) => version);
+	const versions = listChecks(all, images).map(({ version }) => version);
 	assert.deepEqual(versions.slice(0, 2), ["0.6.1", "0.6.0"]);
 });

@@ -12,7 +12,7 @@ import {
 import { loadRevision } from "../../store/revisions.ts";
 import { listSealedSecrets } from "../../store/secrets.ts";
 import { loadTarget, loadTargetAccess } from "../../store/targets.ts";
-import { secretPlace } from "../create.ts";
+import { loadParameters, secretPlace } from "../parameters.ts";
 import { targetPlace } from "../target.ts";
 import type { Work } from "../work.ts";
 
@@ -52,6 +52,7 @@ export async function prepare(work: Work): Promise<void> {
 			size: revision.size,
 			release: revision.release,
 			labels: environment.labels,
+			parameters: await loadParameters(tools, environment.id, revision),
 			secrets: await openSecrets(work),
 			target: {
 				kubeconfig,

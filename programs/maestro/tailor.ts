@@ -1,0 +1,84 @@
+// The table of processes, cut to what an environment asks for. Plain values only: nothing here knows Pulumi.
+import type { BlueprintInput } from "../../src/domain/blueprint.ts";
+import { listAbsent, type Parameters } from "../../src/domain/parameters.ts";
+import type { ProcessName } from "../../src/domain/release.ts";
+import { type Process, processes } from "./processes.ts";
+import {
+	countReplicas,
+	type Resources,
+	sizeProcess,
+	sizings,
+} from "./sizing.ts";
+
+/** A process as it runs in one environment. */
+export interface Tailored extends Omit<Process, "disabledBy" | "memoryMiB"> {
+	readonly replicas: number;
+	readonly resources: Resources;
+}
+
+/** The processes that there are, each told of those that there are not. */
+export function tailorProcesses({
+	size,
+	parameters,
+}: Pick<BlueprintInput, "size" | "parameters">): readonly Tailored[] {
+	const sizing = sizings[size];
+	const absent = listAbsent(parameters.features);
+	const isThere = ([, peer]: readonly [string, ProcessName]) =>
+		!absent.has(peer);
+	return processes
+		.filter(({ name }) => !absent.has(name))
+		.map((process) => {
+			const { disabledBy, memoryMiB: _, ...row } = process;
+			const disabled = Object.entries(disabledBy)
+				.filter(([, peer]) => absent.has(peer))
+				.map(([variable]) => [variable, "true"]);
+			const wish = listWishes(process.name, parameters);
+			return {
+				...row,
+				peers: Object.fromEntries(Object.entries(row.peers).filter(isThere)),
+				variables: {
+					...row.variables,
+					...Object.fromEntries(disabled),
+					...wish.variables,
+				},
+				secrets: [...row.secrets, ...wish.secrets],
+				replicas: countReplicas(process, sizing, parameters),
+				resources: sizeProcess(process, sizing, parameters),
+			};
+		});
+}
+
+type Wishes = Pick<Process, "variables" | "secrets">;
+
+/** What parameters set on single processes. */
+function listWishes(
+	name: ProcessName,
+	{ smtp, theme, logo }: Parameters,
+): Wishes {
+	if (name === "client") {
+		return {
+			variables: {
+				THEME: theme,
+				...(logo === undefined ? {} : { LOGO: logo }),
+			},
+			secrets: [],
+		};
+	}
+	return name === "server" && smtp !== undefined
+		? configureMail(smtp)
+		: { variables: {}, secrets: [] };
+}
+
+function configureMail(smtp: NonNullable<Parameters["smtp"]>): Wishes {
+	return {
+		variables: {
+			SMTP_HOST: smtp.host,
+			SMTP_PORT: String(smtp.port),
+			SMTP_SENDER: smtp.sender,
+			// Any text is true. And it is not SMTP_USETSL, as upstream's manifests have it.
+			...(smtp.implicitTls ? { SMTP_USETLS: "true" } : {}),
+		},
+		secrets:
+			smtp.username === undefined ? [] : ["SMTP_USERNAME", "SMTP_PASSWORD"],
+	};
+}
