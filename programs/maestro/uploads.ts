@@ -103,7 +103,7 @@ export function createUploads(
 	return { bucket: name, region: access.region, ...keys };
 }
 
-const secretName = "externals";
+const secretName = "uploads";
 const keyNames = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] as const;
 
 /** The Secret from which the processes take their key. */

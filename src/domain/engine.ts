@@ -36,6 +36,8 @@ export interface EngineSettings {
 	readonly pulumiBin: string;
 	/** The Kubernetes provider's executable. */
 	readonly pluginBin: string;
+	/** The AWS provider's executable, where there is one. Needed for targets with AWS only. */
+	readonly awsPluginBin?: string | undefined;
 	/** The CLI's home: a folder of ours, made when it is missing. */
 	readonly pulumiHome: string;
 	/** Holds a folder per stack, with what the CLI reads and nothing that must be kept. */

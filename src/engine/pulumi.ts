@@ -28,6 +28,8 @@ export interface EngineOptions {
 	readonly pulumiHome: string;
 	/** The Kubernetes provider's executable. */
 	readonly pluginBin: string;
+	/** The AWS provider's executable, where there is one. */
+	readonly awsPluginBin?: string | undefined;
 	readonly state: StateBackend;
 	/** Holds a folder per stack. */
 	readonly workRoot: string;
@@ -181,7 +183,7 @@ async function attempt(
 	});
 	const { project, stack } = run;
 	const { pulumiHome, workRoot, environment } = options;
-	await prepareHome(pulumiHome, options.pluginBin);
+	await prepareHome(pulumiHome, options.pluginBin, options.awsPluginBin);
 	const workspace = await openWorkspace({
 		project,
 		stack,

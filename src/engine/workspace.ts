@@ -136,42 +136,55 @@ export async function openWorkspace(
 }
 
 /**
- * Makes a folder the CLI's home, with the provider where the CLI looks for it. The provider itself may lie
- * anywhere and be read-only. Safe to run side by side and again. Throws `not_set_up` if it is not there.
+ * Makes a folder the CLI's home, with the providers where the CLI looks for them. A provider itself may lie
+ * anywhere and be read-only. Safe to run side by side and again. Throws `not_set_up` if one is not there.
  */
 export async function prepareHome(
 	home: string,
 	pluginBin: string,
+	awsPluginBin?: string,
 ): Promise<void> {
-	await requirePlugin(pluginBin);
-	// The programs' SDK asks for the plugin of its own version.
-	const sdk: { version: string } = JSON.parse(
-		await readFile(
-			new URL(import.meta.resolve("@pulumi/kubernetes/package.json")),
-			"utf8",
-		),
-	);
-	const folder = join(home, "plugins", `resource-kubernetes-v${sdk.version}`);
-	await mkdir(folder, { recursive: true, mode: 0o700 });
+	await installPlugin(home, "kubernetes", pluginBin);
+	if (awsPluginBin !== undefined) {
+		await installPlugin(home, "aws", awsPluginBin);
+	}
 	// Every command would write a log of its own into a folder of that name. With a file in its place it goes without.
 	const logs = join(home, "logs");
 	if (!existsSync(logs)) await writeFile(logs, "");
-	await linkTo(pluginBin, join(folder, "pulumi-resource-kubernetes"));
 }
 
-async function requirePlugin(pluginBin: string): Promise<void> {
+const pluginAdvice = {
+	kubernetes:
+		"Build or install it with `node toolchain/build.mjs engine`, or name it by the variable PULUMI_RESOURCE_KUBERNETES_BIN.",
+	aws: "Install it with `pulumi plugin install resource aws <version of @pulumi/aws>`, and correct the variable PULUMI_RESOURCE_AWS_BIN.",
+} as const;
+
+async function installPlugin(
+	home: string,
+	name: keyof typeof pluginAdvice,
+	bin: string,
+): Promise<void> {
 	try {
-		await access(pluginBin, constants.X_OK);
+		await access(bin, constants.X_OK);
 	} catch (cause) {
 		throw new Failure({
 			code: "not_set_up",
-			message: `The Kubernetes provider ${pluginBin} is no executable file.`,
+			message: `The ${name === "aws" ? "AWS" : "Kubernetes"} provider ${bin} is no executable file.`,
 			untouched: "Nothing was changed.",
-			advice:
-				"Build or install it with `node toolchain/build.mjs engine`, or name it by the variable PULUMI_RESOURCE_KUBERNETES_BIN.",
+			advice: pluginAdvice[name],
 			cause,
 		});
 	}
+	// The programs' SDK asks for the plugin of its own version.
+	const sdk: { version: string } = JSON.parse(
+		await readFile(
+			new URL(import.meta.resolve(`@pulumi/${name}/package.json`)),
+			"utf8",
+		),
+	);
+	const folder = join(home, "plugins", `resource-${name}-v${sdk.version}`);
+	await mkdir(folder, { recursive: true, mode: 0o700 });
+	await linkTo(bin, join(folder, `pulumi-resource-${name}`));
 }
 
 /** Makes `link` lead to `target`, whatever it was before. */

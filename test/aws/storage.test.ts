@@ -21,7 +21,7 @@ import {
 	outputs,
 } from "../engine/given.ts";
 import { pluginBin, pulumiBin } from "../engine/toolchain.ts";
-import { type Aws, installAwsProvider, startAws } from "../support/aws.ts";
+import { type Aws, makeAwsProvider, startAws } from "../support/aws.ts";
 
 const uploads = "impresario-env-00000000000000000001-uploads";
 const backups = "impresario-env-00000000000000000001-backups";
@@ -38,13 +38,12 @@ async function given(
 	options: { readonly keep?: boolean; readonly access?: AwsAccess } = {},
 ): Promise<{ engine: Engine; run: EngineRun; folder: string }> {
 	const folder = await givenFolder(t);
-	const home = join(folder, "home");
-	installAwsProvider(home);
 	const { access = aws.access, keep = false } = options;
 	const engine = makeEngine({
 		pulumiBin,
 		pluginBin,
-		pulumiHome: home,
+		awsPluginBin: makeAwsProvider(folder),
+		pulumiHome: join(folder, "home"),
 		workRoot: join(folder, "work"),
 		state: makeFileState({
 			root: join(folder, "state"),

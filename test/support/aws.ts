@@ -1,14 +1,7 @@
-// An emulator of AWS (moto) on a free port, and the engine's plugin home with the stand-in for the AWS provider.
+// An emulator of AWS (moto) on a free port, and the stand-in for the AWS provider.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-	chmodSync,
-	mkdirSync,
-	mkdtempSync,
-	readFileSync,
-	rmSync,
-	writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { IAMClient } from "@aws-sdk/client-iam";
@@ -65,14 +58,11 @@ export async function startAws(): Promise<Aws> {
 	};
 }
 
-/** Puts the stand-in where the CLI looks for the plugin of the SDK's version. */
-export function installAwsProvider(pulumiHome: string): void {
-	const manifest = new URL(import.meta.resolve("@pulumi/aws/package.json"));
-	const { version } = JSON.parse(readFileSync(manifest, "utf8"));
-	const folder = join(pulumiHome, "plugins", `resource-aws-v${version}`);
-	mkdirSync(folder, { recursive: true });
+/** The stand-in for the AWS provider as an executable file in `folder`. */
+export function makeAwsProvider(folder: string): string {
 	const file = join(folder, "pulumi-resource-aws");
 	const provider = join(import.meta.dirname, "aws-provider.ts");
 	writeFileSync(file, `#!/bin/sh\nexec "${process.execPath}" "${provider}"\n`);
 	chmodSync(file, 0o755);
+	return file;
 }
