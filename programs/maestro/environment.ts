@@ -4,18 +4,28 @@ import type {
 	BlueprintOutputs,
 } from "../../src/domain/blueprint.ts";
 import { type Claim, decideStorage } from "../../src/domain/change.ts";
+import type { Endpoints } from "../../src/domain/environment.ts";
 import { listEndpoints } from "./addresses.ts";
+import { createAwsProvider } from "./aws.ts";
+import { createBackupBucket } from "./backup-bucket.ts";
 import { createBackups } from "./backups.ts";
 import { applyConventions } from "./conventions.ts";
 import { mongodbAdminUri, placeBroker, placeMongodb } from "./datastores.ts";
+import { createIdentity } from "./identity.ts";
 import { createIngress } from "./ingress.ts";
 import { createMigration } from "./migration.ts";
 import { createMongodb } from "./mongodb.ts";
 import { createNamespace, createProvider } from "./namespace.ts";
+import { accountName } from "./pods.ts";
 import { createRabbitmq } from "./rabbitmq.ts";
 import { createSecrets, createSecretValues } from "./secrets.ts";
 import { sizings } from "./sizing.ts";
 import { tailorProcesses } from "./tailor.ts";
+import {
+	createUploads,
+	createUploadsSecret,
+	localUploadsWarning,
+} from "./uploads.ts";
 import { listChecks } from "./versions.ts";
 import { createWorkload } from "./workload.ts";
 
@@ -41,9 +51,12 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 
 	const provider = createProvider(target);
 	const namespace = createNamespace(input, provider);
-	applyConventions(input, namespace, provider);
+	const { precede } = applyConventions(input, namespace, provider);
+	precede(createIdentity(target.pullSecret));
 
+	const storage = createStorage(input, endpoints);
 	createSecrets(secrets);
+	if (storage !== null) createUploadsSecret(storage.uploads);
 	if (stores.mongodb.kind === "own")
 		createMongodb(stores.mongodb, sizing, {
 			storage: claim("mongodb"),
@@ -53,7 +66,14 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 	createMigration(images.server, stores.mongodb, revision);
 
 	for (const process of processes) {
-		createWorkload(process, { sizing, images, endpoints, secrets, stores });
+		createWorkload(process, {
+			sizing,
+			images,
+			endpoints,
+			secrets,
+			stores,
+			uploads: storage?.uploads ?? null,
+		});
 		if (process.publicPath !== null)
 			createIngress(process, process.publicPath, input);
 	}
@@ -68,8 +88,28 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 						input.secrets.MONGODB_ROOT_PASSWORD,
 					)
 				: stores.mongodb.uri,
-		bucket: null,
+		bucket: storage?.backups ?? null,
 	});
 
-	return { endpoints, checks: listChecks(processes, images) };
+	return {
+		endpoints,
+		checks: listChecks(processes, images),
+		serviceAccount: accountName,
+		warnings: storage === null ? [localUploadsWarning] : [],
+	};
+}
+
+/** What the target's AWS account gives, if it has one. */
+function createStorage(input: BlueprintInput, endpoints: Endpoints) {
+	const access = input.target.aws;
+	if (!access) return null;
+	const provider = createAwsProvider(input, access);
+	return {
+		uploads: createUploads(input, access, { endpoints, provider }),
+		backups: createBackupBucket(input, access, {
+			provider,
+			retentionDays: input.parameters.backups.retentionDays,
+			keep: input.keepBackups ?? false,
+		}),
+	};
 }

@@ -33,6 +33,8 @@ export interface Process {
 	/** false: exactly one, in every size and at every moment, so that it is never rolled but recreated. */
 	readonly replicated: boolean;
 	readonly disruptionBudget: boolean;
+	/** Whether it keeps files: more than one of it needs a store that all of them see. */
+	readonly keepsFiles: boolean;
 	/** Whether `GET /` tells the version, by upstream's documentation. */
 	readonly answersVersion: boolean;
 	/** What of it browsers may reach; null: nothing. */
@@ -75,6 +77,7 @@ const ordinary = {
 	probe: { kind: "http", path: "/" },
 	replicated: true,
 	disruptionBudget: false,
+	keepsFiles: false,
 	answersVersion: true,
 	publicPath: null,
 	ingressAnnotations: {},
@@ -129,6 +132,7 @@ export const processes: readonly Process[] = [
 	{
 		...node,
 		name: "server",
+		keepsFiles: true,
 		port: 8888,
 		disruptionBudget: true,
 		publicPath: "/",
@@ -267,6 +271,7 @@ export const processes: readonly Process[] = [
 	{
 		...node,
 		name: "analytics-front",
+		keepsFiles: true,
 		port: 9999,
 		publicPath: "/",
 		ingressAnnotations: uploadAnnotations,

@@ -20,7 +20,10 @@ export interface Tailored extends Omit<Process, "disabledBy" | "memoryMiB"> {
 export function tailorProcesses({
 	size,
 	parameters,
-}: Pick<BlueprintInput, "size" | "parameters">): readonly Tailored[] {
+	target,
+}: Pick<BlueprintInput, "size" | "parameters"> & {
+	readonly target: Pick<BlueprintInput["target"], "aws">;
+}): readonly Tailored[] {
 	const sizing = sizings[size];
 	const absent = listAbsent(parameters.features);
 	const isThere = ([, peer]: readonly [string, ProcessName]) =>
@@ -42,7 +45,11 @@ export function tailorProcesses({
 					...wish.variables,
 				},
 				secrets: [...row.secrets, ...wish.secrets],
-				replicas: countReplicas(process, sizing, parameters),
+				// Local files are seen by one pod only, whatever was wished for.
+				replicas:
+					process.keepsFiles && !target.aws
+						? 1
+						: countReplicas(process, sizing, parameters),
 				resources: sizeProcess(process, sizing, parameters),
 			};
 		});

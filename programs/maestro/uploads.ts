@@ -9,15 +9,14 @@ import type { Endpoints } from "../../src/domain/environment.ts";
 import type { ProcessName } from "../../src/domain/release.ts";
 import { createBucket, createUser, type Keys, storageName } from "./aws.ts";
 import { labelsOf } from "./conventions.ts";
+import { processes } from "./processes.ts";
 import { createSecretVariable } from "./secrets.ts";
 
 type EnvVar = kubernetes.types.input.core.v1.EnvVar;
 
-/** Processes that keep files: more than one of each needs a store that all of them see. */
-export const storingProcesses: readonly ProcessName[] = [
-	"server",
-	"analytics-front",
-];
+const storingProcesses = processes
+	.filter(({ keepsFiles }) => keepsFiles)
+	.map(({ name }) => name);
 
 /** Said of an environment whose target has no AWS. */
 export const localUploadsWarning = `Uploads stay in the containers of ${storingProcesses.join(" and ")}, which therefore run once each and lose them when they are replaced: the target has no AWS account.`;

@@ -16,6 +16,7 @@ import {
 } from "./secrets.ts";
 import type { Sizing } from "./sizing.ts";
 import type { Tailored } from "./tailor.ts";
+import { listUploadVariables, type Uploads } from "./uploads.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
 type EnvVar = kubernetes.types.input.core.v1.EnvVar;
@@ -27,6 +28,8 @@ export interface Surroundings {
 	readonly endpoints: Endpoints;
 	readonly secrets: SecretValues;
 	readonly stores: Stores;
+	/** null: uploads stay where they arrive. */
+	readonly uploads: Uploads | null;
 }
 
 /** The user `app` of Maestro's Python images: the first one made in a Debian image. */
@@ -84,6 +87,13 @@ function createDeployment(
 								(name) => secrets[secretVariables[name]][name],
 							),
 						),
+						// The key's id is no secret, and changes with the key.
+						...(surroundings.uploads !== null && process.keepsFiles
+							? {
+									"impresario.dev/uploads-key":
+										surroundings.uploads.accessKeyId,
+								}
+							: {}),
 					},
 				},
 				spec: createPodSpec({
@@ -110,7 +120,7 @@ function createContainer(
 	process: Tailored,
 	surroundings: Omit<Surroundings, "stores">,
 ): Container {
-	const { sizing, images, endpoints } = surroundings;
+	const { sizing, images } = surroundings;
 	return {
 		name: process.name,
 		image: images[process.name],
@@ -122,7 +132,7 @@ function createContainer(
 						`--concurrency=${sizing.celeryConcurrency}`,
 					],
 				}),
-		env: listVariables(process, endpoints),
+		env: listVariables(process, surroundings),
 		...(process.port === null
 			? {}
 			: {
@@ -136,7 +146,14 @@ function createContainer(
 	};
 }
 
-function listVariables(process: Tailored, endpoints: Endpoints): EnvVar[] {
+function listVariables(
+	process: Tailored,
+	{ endpoints, uploads }: Pick<Surroundings, "endpoints" | "uploads">,
+): EnvVar[] {
+	const ofUploads =
+		uploads === null ? [] : listUploadVariables(process.name, uploads);
+	const isNamed = (name: string) =>
+		ofUploads.some((variable) => variable.name === name);
 	const plain = {
 		...process.variables,
 		...process.publicUrls(endpoints),
@@ -152,8 +169,9 @@ function listVariables(process: Tailored, endpoints: Endpoints): EnvVar[] {
 	};
 	return [
 		...Object.entries(plain).flatMap(([name, value]) =>
-			value === undefined ? [] : [{ name, value }],
+			value === undefined || isNamed(name) ? [] : [{ name, value }],
 		),
+		...ofUploads,
 		...listSecretVariables(process.secrets),
 	];
 }

@@ -1,9 +1,11 @@
 // What goes into a blueprint's program and what comes out of it.
+import type { AwsAccess } from "./aws.ts";
 import type { Endpoints } from "./environment.ts";
 import type { Parameters } from "./parameters.ts";
 import type { Release } from "./release.ts";
 import type { Secrets } from "./secret.ts";
 import type { BlueprintName, Size } from "./spec.ts";
+import type { TargetSettings } from "./target.ts";
 
 export interface BlueprintVersion {
 	readonly name: BlueprintName;
@@ -31,7 +33,14 @@ export interface BlueprintInput {
 		readonly domain: string;
 		readonly ingressClass: string | null;
 		readonly storageClass: string | null;
+		readonly settings: TargetSettings;
+		/** Text of a Docker configuration with the registry's credentials. A secret. */
+		readonly pullSecret: string | null;
+		/** Without it uploads stay in the containers, and backups in the cluster. */
+		readonly aws?: AwsAccess | null;
 	};
+	/** Leaves the bucket of backups where it is when the environment is destroyed. To be set by a run before the destroy. */
+	readonly keepBackups?: boolean;
 }
 
 /** A version endpoint inside the namespace, and what it must answer. */
@@ -47,6 +56,10 @@ export interface BlueprintOutputs {
 	readonly endpoints: Endpoints;
 	/** Processes whose documented version endpoint is asked after a deploy. */
 	readonly checks: readonly VersionCheck[];
+	/** The account for a pod of the service's own. Without it, the namespace's default one. */
+	readonly serviceAccount?: string;
+	/** What is less than Maestro advises, and why. */
+	readonly warnings?: readonly string[];
 }
 
 /** The version that new revisions get. The programs themselves are loaded by the engine's children only. */

@@ -14,6 +14,7 @@ export function listSecrets(input: BlueprintInput): string[] {
 	const values = [
 		...Object.values(input.secrets),
 		kubeconfig,
+		input.target.aws?.secretAccessKey ?? "",
 		...[...kubeconfig.matchAll(credentialsInKubeconfig)].map(
 			(match) => match[1] ?? "",
 		),

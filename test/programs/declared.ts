@@ -1,6 +1,7 @@
 // Runs a program against Pulumi's mock monitor and keeps what it asked the engine for.
 import * as pulumi from "@pulumi/pulumi";
 import { findProgram } from "../../programs/catalog.ts";
+import type { AwsAccess } from "../../src/domain/aws.ts";
 import {
 	type BlueprintInput,
 	type BlueprintOutputs,
@@ -10,6 +11,7 @@ import { parameters } from "../../src/domain/parameters.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { type Secrets, secretNames } from "../../src/domain/secret.ts";
 import type { Size } from "../../src/domain/spec.ts";
+import { targetSettings } from "../../src/domain/target.ts";
 
 type Labels = Record<string, string>;
 
@@ -148,6 +150,13 @@ export const plantedSecrets = Object.fromEntries(
 ) as Secrets;
 export const plantedKubeconfig = "planted-kubeconfig";
 
+export const plantedAws: AwsAccess = {
+	region: "eu-central-1",
+	accessKeyId: "planted-deployer-key",
+	secretAccessKey: "planted-deployer-secret",
+	endpoint: null,
+};
+
 export function givenInput(
 	size: Size,
 	changes: Partial<BlueprintInput> = {},
@@ -169,6 +178,8 @@ export function givenInput(
 			domain: "apps.example.test",
 			ingressClass: null,
 			storageClass: null,
+			settings: targetSettings.parse({}),
+			pullSecret: null,
 		},
 		...changes,
 	};

@@ -5,12 +5,13 @@ import {
 	findPromisedVersion,
 	listChecks,
 } from "../../programs/maestro/versions.ts";
-import { parameters } from "../../src/domain/parameters.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
+import { givenInput } from "./declared.ts";
 
 const all = tailorProcesses({
 	size: "ha",
 	parameters: parameters.parse({}),
+	target: {},
 });
 const digest = `sha256:${"a".repeat(64)}`;
 
