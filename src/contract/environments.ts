@@ -46,6 +46,8 @@ export const environment = z.strictObject({
 		.nullable(),
 	/** What each version endpoint answered at the last verification. */
 	versions: z.record(z.string(), z.string()),
+	/** What is less than Maestro advises, and why. */
+	warnings: z.array(z.string()),
 	/** The operation that moves it, or the first that waits to. */
 	activeOperation: z.string().nullable(),
 	createdAt: z.iso.datetime(),

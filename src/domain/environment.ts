@@ -56,6 +56,8 @@ export interface Environment {
 	readonly endpoints: Endpoints | null;
 	/** What each version endpoint answered when the environment was verified. */
 	readonly versions: Readonly<Record<string, string>>;
+	/** What is less than Maestro advises, and why. */
+	readonly warnings: readonly string[];
 	readonly createdAt: Date;
 	readonly updatedAt: Date;
 }

@@ -57,6 +57,7 @@ export const presentEnvironment = (
 	namespace: environment.namespace,
 	endpoints: environment.endpoints,
 	versions: environment.versions,
+	warnings: [...environment.warnings],
 	activeOperation: activeOperation ?? null,
 	createdAt: presentTime(environment.createdAt),
 	updatedAt: presentTime(environment.updatedAt),

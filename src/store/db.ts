@@ -84,6 +84,7 @@ export interface Tables {
 			string | undefined,
 			string
 		>;
+		warnings: JSONColumnType<string[], string | undefined, string>;
 		last_event_id: Generated<number>;
 		created_at: Time;
 		updated_at: Time;

@@ -43,6 +43,7 @@ const toEnvironment = (row: Row): Environment => ({
 	desiredRevision: row.desired_revision,
 	endpoints: row.endpoints,
 	versions: row.versions,
+	warnings: row.warnings,
 	createdAt: row.created_at,
 	updatedAt: row.updated_at,
 });
@@ -221,9 +222,10 @@ export async function updateEnvironment(
 		readonly revision?: number | null;
 		readonly endpoints?: Endpoints | null;
 		readonly versions?: Readonly<Record<string, string>>;
+		readonly warnings?: readonly string[];
 	},
 ): Promise<void> {
-	const { endpoints, versions, ...rest } = change;
+	const { endpoints, versions, warnings, ...rest } = change;
 	await db
 		.updateTable("environments")
 		.set({
@@ -231,6 +233,7 @@ export async function updateEnvironment(
 			updated_at: sql<Date>`now()`,
 			...(endpoints !== undefined && { endpoints: JSON.stringify(endpoints) }),
 			...(versions !== undefined && { versions: JSON.stringify(versions) }),
+			...(warnings !== undefined && { warnings: JSON.stringify(warnings) }),
 		})
 		.where("id", "=", id)
 		.execute();

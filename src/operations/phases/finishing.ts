@@ -57,6 +57,7 @@ async function settle(trx: Db, work: Work): Promise<NewEvent> {
 		revision,
 		endpoints: take(work, "outputs").endpoints,
 		versions: findings.versions ?? {},
+		warnings: take(work, "outputs").warnings ?? [],
 	});
 	return { type: "environment.ready", data: { revision } };
 }
@@ -68,6 +69,7 @@ async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {
 		revision: null,
 		endpoints: null,
 		versions: {},
+		warnings: [],
 	});
 	await deleteSecrets(trx, operation.environment);
 	return { type: "environment.destroyed", data: {} };
