@@ -53,6 +53,7 @@ test("an order that says only a name is answered with a queued operation", async
 		target: "sandbox",
 		endpoints: null,
 		versions: {},
+		warnings: [],
 		activeOperation: answer.body.id,
 	});
 });
