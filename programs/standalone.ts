@@ -10,8 +10,9 @@
 //
 // Optional: tenant, environment, namespace, release (a built-in one's name), images (a whole release as JSON),
 // labels (JSON), parameters (JSON, see src/domain/parameters.ts; with --secret where they hold one), revision,
-// clusterIdentifier, ingressClass, storageClass. Upgrading a stack that the service made needs the same values,
-// `environment` among them: it marks what belongs together.
+// clusterIdentifier, ingressClass, storageClass, target (JSON, see src/domain/target.ts), pullSecret (--secret, a Docker
+// configuration). Upgrading a stack that the service made needs the same values, `environment` among them: it marks
+// what belongs together.
 import * as pulumi from "@pulumi/pulumi";
 import type { BlueprintInput } from "../src/domain/blueprint.ts";
 import {
@@ -22,6 +23,7 @@ import {
 } from "../src/domain/release.ts";
 import { type Secrets, secretNames } from "../src/domain/secret.ts";
 import { environmentSpec } from "../src/domain/spec.ts";
+import { type TargetSettings, targetSettings } from "../src/domain/target.ts";
 import { createProgram } from "./maestro/blueprint.ts";
 
 const secretKeys = ["kubeconfig", "secrets"];
@@ -59,6 +61,9 @@ function readInput(): BlueprintInput {
 			domain: readText("domain"),
 			ingressClass: config.get("ingressClass") ?? null,
 			storageClass: config.get("storageClass") ?? null,
+			settings: readSettings(),
+			pullSecret:
+				pulumi.runtime.getConfig(`${pulumi.getProject()}:pullSecret`) ?? null,
 		},
 	};
 }
@@ -76,6 +81,12 @@ function readText(key: string): string {
 function readParameters(): unknown {
 	const text = pulumi.runtime.getConfig(`${pulumi.getProject()}:parameters`);
 	return text === undefined ? undefined : JSON.parse(text);
+}
+
+function readSettings(): TargetSettings {
+	const settings = targetSettings.safeParse(config.getObject("target") ?? {});
+	if (settings.success) return settings.data;
+	throw refuse(settings.error.issues);
 }
 
 function readSecrets(): Secrets {

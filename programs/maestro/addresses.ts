@@ -9,7 +9,11 @@ export function publicHost(
 	process: ProcessName,
 	input: Pick<BlueprintInput, "namespace" | "target">,
 ): string {
-	return hostName(process, input.namespace, input.target.domain);
+	const { domain, settings } = input.target;
+	return hostName(process, input.namespace, {
+		domain,
+		hostPattern: settings.hostPattern,
+	});
 }
 
 /** The URLs that browsers use. TLS ends in front of the processes. */

@@ -9,6 +9,7 @@ import {
 	managedByLabel,
 	tenantLabel,
 } from "../../src/domain/cluster.ts";
+import { completeTemplates } from "./templates.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -76,33 +77,48 @@ export const engineAnnotations: Labels = {
 
 /**
  * From here on every Kubernetes object gets the provider, the namespace, labels and annotations. With
- * `deletedWith` a destroy is the deletion of the namespace, and nothing else is called.
+ * `deletedWith` a destroy is the deletion of the namespace, and nothing else is called. Returns what makes the
+ * workloads that are declared later wait for an object.
  */
 export function applyConventions(
 	input: BlueprintInput,
 	namespace: kubernetes.core.v1.Namespace,
 	provider: kubernetes.Provider,
-): void {
+): { readonly precede: (object: pulumi.Resource) => void } {
 	const ours = {
 		// The output, not the text: it makes every object wait until the namespace is there.
 		namespace: namespace.metadata.name,
 		labels: objectLabels(input),
 		annotations: engineAnnotations,
 	};
-	const opts = { provider, deletedWith: namespace };
-	pulumi.runtime.registerStackTransformation((resource) =>
-		resource.type.startsWith("kubernetes:")
-			? {
-					props: {
-						...resource.props,
-						metadata: mergeMetadata(ours, resource.props.metadata),
-						...labelTemplates(resource.props.spec, ownershipLabels(input)),
-					},
-					opts: { ...resource.opts, ...opts },
-				}
-			: undefined,
-	);
+	const preceding: pulumi.Resource[] = [];
+	pulumi.runtime.registerStackTransformation(({ type, props, opts }) => {
+		if (!type.startsWith("kubernetes:")) return undefined;
+		const completed = completeTemplates(props.spec, {
+			labels: ownershipLabels(input),
+			registry: input.target.settings.registry,
+		});
+		const waits = completed.spec === undefined ? [] : preceding;
+		return {
+			props: {
+				...props,
+				metadata: mergeMetadata(ours, props.metadata),
+				...completed,
+			},
+			opts: {
+				...opts,
+				provider,
+				deletedWith: namespace,
+				...pulumi.mergeOptions(pickOrder(opts), { dependsOn: waits }),
+			},
+		};
+	});
+	return { precede: (object) => preceding.push(object) };
 }
+
+const pickOrder = ({ dependsOn = [] }: pulumi.ResourceOptions) => ({
+	dependsOn,
+});
 
 interface Metadata {
 	readonly labels?: Labels;
@@ -119,55 +135,5 @@ function mergeMetadata<Common extends Metadata>(
 		...own,
 		labels: { ...common.labels, ...own?.labels },
 		annotations: { ...common.annotations, ...own?.annotations },
-	};
-}
-
-interface Template {
-	readonly metadata?: Metadata;
-}
-interface Templates {
-	readonly template?: Template;
-	/** Of a CronJob: a template of a Job, with the pod's template in it. */
-	readonly jobTemplate?: Template & { readonly spec?: Templates };
-	readonly volumeClaimTemplates?: readonly Template[];
-}
-
-function labelTemplate(template: Template, labels: Labels): Template {
-	return {
-		...template,
-		metadata: {
-			...template.metadata,
-			labels: { ...labels, ...template.metadata?.labels },
-		},
-	};
-}
-
-/** Pods and claims are objects too; their labels come from the templates. */
-function labelTemplates(
-	spec: Templates | undefined,
-	labels: Labels,
-): { readonly spec?: Templates } {
-	if (spec?.jobTemplate !== undefined) {
-		const { jobTemplate } = spec;
-		return {
-			spec: {
-				...spec,
-				jobTemplate: {
-					...labelTemplate(jobTemplate, labels),
-					...labelTemplates(jobTemplate.spec, labels),
-				},
-			},
-		};
-	}
-	if (spec?.template === undefined) return {};
-	const label = (template: Template) => labelTemplate(template, labels);
-	return {
-		spec: {
-			...spec,
-			template: label(spec.template),
-			...(spec.volumeClaimTemplates === undefined
-				? {}
-				: { volumeClaimTemplates: spec.volumeClaimTemplates.map(label) }),
-		},
 	};
 }

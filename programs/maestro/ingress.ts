@@ -1,6 +1,7 @@
 // The four public hosts. Everything else stays inside the namespace.
 import * as kubernetes from "@pulumi/kubernetes";
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
+import type { TargetSettings } from "../../src/domain/target.ts";
 import { publicHost } from "./addresses.ts";
 import { labelsOf } from "./conventions.ts";
 import type { Tailored } from "./tailor.ts";
@@ -13,17 +14,21 @@ export function createIngress(
 ): void {
 	const { name } = process;
 	const host = publicHost(name, input);
-	const { ingressClass } = input.target;
+	const { ingressClass, settings } = input.target;
+	const tls = decideTls(name, settings.tls);
 	new kubernetes.networking.v1.Ingress(name, {
 		metadata: {
 			name,
 			labels: labelsOf({ name, component: process.role }),
-			annotations: process.ingressAnnotations,
+			annotations: {
+				...process.ingressAnnotations,
+				...tls.annotations,
+				...settings.ingressAnnotations,
+			},
 		},
 		spec: {
 			...(ingressClass === null ? {} : { ingressClassName: ingressClass }),
-			// Without a Secret: the controller answers with its own certificate.
-			tls: [{ hosts: [host] }],
+			tls: [{ hosts: [host], ...tls.secret }],
 			rules: [
 				{
 					host,
@@ -40,4 +45,21 @@ export function createIngress(
 			],
 		},
 	});
+}
+
+interface Tls {
+	readonly annotations: Readonly<Record<string, string>>;
+	/** Empty: the controller answers with its own certificate. */
+	readonly secret: { readonly secretName?: string };
+}
+
+function decideTls(name: string, tls: TargetSettings["tls"]): Tls {
+	if (tls === null) return { annotations: {}, secret: {} };
+	if ("secretName" in tls)
+		return { annotations: {}, secret: { secretName: tls.secretName } };
+	const annotation = tls.kind === "Issuer" ? "issuer" : "cluster-issuer";
+	return {
+		annotations: { [`cert-manager.io/${annotation}`]: tls.issuer },
+		secret: { secretName: `${name}-tls` },
+	};
 }

@@ -7,12 +7,19 @@ type PodSpec = kubernetes.types.input.core.v1.PodSpec;
 type SecurityContext = kubernetes.types.input.core.v1.SecurityContext;
 type Spread = kubernetes.types.input.core.v1.TopologySpreadConstraint;
 
+/** The account of all pods. */
+export const accountName = "maestro";
+
 /** A pod with the traps closed. */
 export function createPodSpec(
-	pod: Omit<PodSpec, "enableServiceLinks" | "automountServiceAccountToken">,
+	pod: Omit<
+		PodSpec,
+		"enableServiceLinks" | "automountServiceAccountToken" | "serviceAccountName"
+	>,
 ): PodSpec {
 	return {
 		...pod,
+		serviceAccountName: accountName,
 		// Kubernetes would add variables such as MAESTRO_PORT=tcp://… for a Service named `maestro`, and Maestro reads them.
 		enableServiceLinks: false,
 		automountServiceAccountToken: false,

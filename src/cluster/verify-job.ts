@@ -47,12 +47,15 @@ export function makeVerifyJob(
 }
 
 // Fit for the Pod Security level `restricted`, though it asks for no more than a few GETs.
-function makePodSpec({ image, checks }: VerifyRequest) {
+function makePodSpec({ image, checks, serviceAccount }: VerifyRequest) {
 	return {
 		restartPolicy: "Never",
 		// A Service named as a variable of the program would otherwise set that variable.
 		enableServiceLinks: false,
 		automountServiceAccountToken: false,
+		...(serviceAccount === undefined
+			? {}
+			: { serviceAccountName: serviceAccount }),
 		terminationGracePeriodSeconds: 5,
 		securityContext: {
 			runAsNonRoot: true,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { targetSettings } from "../domain/target.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { pageOf } from "./page.ts";
 
@@ -8,6 +9,7 @@ export const target = z.strictObject({
 	domain: z.string(),
 	ingressClass: z.string().nullable(),
 	storageClass: z.string().nullable(),
+	settings: targetSettings,
 	isDefault: z.boolean(),
 	createdAt: z.iso.datetime(),
 });

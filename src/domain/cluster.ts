@@ -60,6 +60,8 @@ export interface VerifyRequest {
 	/** Runs the script: an image with Node in it. */
 	readonly image: string;
 	readonly checks: readonly VersionCheck[];
+	/** Of the pod; without it, the namespace's default one. */
+	readonly serviceAccount?: string;
 }
 
 /** What a backup's Job tells of it. */

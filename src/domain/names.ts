@@ -1,4 +1,5 @@
 // Every name that is built from another name is built here.
+import { createHash } from "node:crypto";
 import { z } from "zod";
 
 /** A DNS label (RFC 1123 §2.1, as Kubernetes uses it) that starts with a letter. */
@@ -32,15 +33,34 @@ export const projectName = (blueprint: string) => `impresario-${blueprint}`;
 /** The Pulumi stack of an environment: its id, which never changes and is never used again. */
 export const stackName = (environment: string) => environment.replace("_", "-");
 
-/** The host under which one public endpoint of an environment is reached. */
+// RFC 1035 §2.3.4. A certificate's wildcard stands for one label, so a host cannot grow by more labels instead.
+const labelLength = 63;
+
+/**
+ * The host under which one public endpoint of an environment is reached, by the pattern of its target. The client
+ * goes without its name. A label that would be too long ends in a digest, which keeps it unique.
+ */
 export function hostName(
 	endpoint: string,
 	namespace: string,
-	domain: string,
+	target: { readonly domain: string; readonly hostPattern: string },
 ): string {
-	return endpoint === "client"
-		? `${namespace}.${domain}`
-		: `${endpoint}.${namespace}.${domain}`;
+	const pattern =
+		endpoint === "client"
+			? target.hostPattern.replace(/\{endpoint\}[-.]|[-.]?\{endpoint\}/, "")
+			: target.hostPattern;
+	const labels = pattern
+		.replace(/\.\{domain\}$/, "")
+		.replace("{endpoint}", endpoint)
+		.replace("{namespace}", namespace)
+		.split(".");
+	return [...labels.map(shortenLabel), target.domain].join(".");
+}
+
+function shortenLabel(label: string): string {
+	if (label.length <= labelLength) return label;
+	const digest = createHash("sha256").update(label).digest("hex").slice(0, 10);
+	return `${label.slice(0, labelLength - digest.length - 1)}-${digest}`;
 }
 
 /** The Job that makes or restores a backup on demand. `run` is a DNS label. */

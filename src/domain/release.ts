@@ -75,6 +75,20 @@ const upstreamImages: Record<ProcessName, string> = {
 	websocket: "websocket-maestro",
 };
 
+/**
+ * The image as a target pulls it: from the registry of the target, under the path that the image has at Docker Hub.
+ * An image that names another registry by itself stays as it is.
+ */
+export function placeImage(image: string, registry: string | null): string {
+	if (registry === null) return image;
+	const [first = ""] = image.split("/");
+	const isHost = image.includes("/") && /[.:]|^localhost$/.test(first);
+	if (isHost && first !== "docker.io") return image;
+	const path = isHost ? image.slice(first.length + 1) : image;
+	// Docker Hub's own images have no owner in their short name.
+	return `${registry}/${path.includes("/") ? path : `library/${path}`}`;
+}
+
 /** Upstream's images with semantic tags. The client has a numbering of its own (compatibility table of Maestro's documentation). */
 export function upstreamRelease(name: string, clientVersion: string): Release {
 	const entries = processNames.map((process) => [

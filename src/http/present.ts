@@ -122,6 +122,7 @@ export const presentTarget = (target: Target): Item<typeof listTargets> => ({
 	domain: target.domain,
 	ingressClass: target.ingressClass,
 	storageClass: target.storageClass,
+	settings: target.settings,
 	isDefault: target.isDefault,
 	createdAt: presentTime(target.createdAt),
 });

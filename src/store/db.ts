@@ -27,6 +27,7 @@ import type {
 import type { ShownParameters } from "../domain/parameters.ts";
 import type { ReleaseImages } from "../domain/release.ts";
 import type { Size } from "../domain/spec.ts";
+import type { TargetSettings } from "../domain/target.ts";
 import type { Role } from "../domain/tenant.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
 
@@ -57,6 +58,12 @@ export interface Tables {
 		domain: string;
 		ingress_class: string | null;
 		storage_class: string | null;
+		settings: JSONColumnType<
+			Partial<TargetSettings>,
+			string | undefined,
+			string
+		>;
+		pull_secret: Buffer | null;
 		is_default: boolean;
 		created_at: Time;
 	};

@@ -1,6 +1,10 @@
 import { sql } from "kysely";
 import { createTargetId, type TargetId } from "../domain/ids.ts";
-import type { Target } from "../domain/target.ts";
+import {
+	type Target,
+	type TargetSettings,
+	targetSettings,
+} from "../domain/target.ts";
 import type { Db } from "./db.ts";
 
 const columns = [
@@ -9,6 +13,7 @@ const columns = [
 	"domain",
 	"ingress_class",
 	"storage_class",
+	"settings",
 	"is_default",
 	"created_at",
 ] as const;
@@ -19,6 +24,7 @@ interface Row {
 	domain: string;
 	ingress_class: string | null;
 	storage_class: string | null;
+	settings: Partial<TargetSettings>;
 	is_default: boolean;
 	created_at: Date;
 }
@@ -29,28 +35,31 @@ const toTarget = (row: Row): Target => ({
 	domain: row.domain,
 	ingressClass: row.ingress_class,
 	storageClass: row.storage_class,
+	settings: targetSettings.parse(row.settings),
 	isDefault: row.is_default,
 	createdAt: row.created_at,
 });
 
-/** How a target is reached. The kubeconfig is sealed. */
+/** How a target is reached, and its images. Kubeconfig and pull secret are sealed. */
 export interface TargetAccess {
 	readonly kubeconfig: Buffer;
+	readonly pullSecret: Buffer | null;
 	readonly clusterIdentifier: string;
 }
 
 /** Makes the target, or brings the one of this name up to date. The first target is the default one. */
 export async function saveTarget(
 	db: Db,
-	target: Pick<Target, "name" | "domain" | "ingressClass" | "storageClass"> &
-		TargetAccess,
+	target: Omit<Target, "id" | "isDefault" | "createdAt"> & TargetAccess,
 ): Promise<Target> {
 	const content = {
 		kubeconfig: target.kubeconfig,
+		pull_secret: target.pullSecret,
 		cluster_identifier: target.clusterIdentifier,
 		domain: target.domain,
 		ingress_class: target.ingressClass,
 		storage_class: target.storageClass,
+		settings: JSON.stringify(target.settings),
 	};
 	const row = await db
 		.insertInto("targets")
@@ -94,11 +103,12 @@ export async function loadTargetAccess(
 ): Promise<TargetAccess> {
 	const row = await db
 		.selectFrom("targets")
-		.select(["kubeconfig", "cluster_identifier"])
+		.select(["kubeconfig", "pull_secret", "cluster_identifier"])
 		.where("id", "=", id)
 		.executeTakeFirstOrThrow();
 	return {
 		kubeconfig: row.kubeconfig,
+		pullSecret: row.pull_secret,
 		clusterIdentifier: row.cluster_identifier,
 	};
 }

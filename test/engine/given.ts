@@ -9,6 +9,7 @@ import type { NewEvent } from "../../src/domain/event.ts";
 import { parameters } from "../../src/domain/parameters.ts";
 import { builtInReleases } from "../../src/domain/release.ts";
 import { createSecrets } from "../../src/domain/secret.ts";
+import { targetSettings } from "../../src/domain/target.ts";
 
 /** A folder that is gone after the test. */
 export async function givenFolder(t: TestContext): Promise<string> {
@@ -37,6 +38,8 @@ export function givenInput(part: Partial<BlueprintInput> = {}): BlueprintInput {
 			domain: "example.test",
 			ingressClass: null,
 			storageClass: null,
+			settings: targetSettings.parse({}),
+			pullSecret: null,
 		},
 		...part,
 	};

@@ -96,6 +96,7 @@ test("a target tells where it is and not how it is reached", async () => {
 		"ingressClass",
 		"isDefault",
 		"name",
+		"settings",
 		"storageClass",
 	]);
 });

@@ -60,6 +60,7 @@ interface Spread {
 export interface PodSpec {
 	readonly containers: readonly Container[];
 	readonly initContainers?: readonly Container[];
+	readonly serviceAccountName?: string;
 	readonly enableServiceLinks?: boolean;
 	readonly automountServiceAccountToken?: boolean;
 	readonly securityContext?: {
@@ -84,6 +85,9 @@ export interface Manifest {
 	readonly apiVersion: string;
 	readonly kind: string;
 	readonly metadata: Metadata;
+	readonly type?: string;
+	readonly automountServiceAccountToken?: boolean;
+	readonly imagePullSecrets?: readonly { readonly name: string }[];
 	readonly data?: Labels;
 	readonly stringData?: Labels;
 	readonly spec?: {
@@ -111,7 +115,10 @@ export interface Manifest {
 		readonly activeDeadlineSeconds?: number;
 		readonly maxUnavailable?: number;
 		readonly ingressClassName?: string;
-		readonly tls?: readonly { readonly hosts: readonly string[] }[];
+		readonly tls?: readonly {
+			readonly hosts: readonly string[];
+			readonly secretName?: string;
+		}[];
 		readonly rules?: readonly {
 			readonly host: string;
 			readonly http: {

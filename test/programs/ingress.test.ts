@@ -22,14 +22,14 @@ test("exactly four hosts are public, each with the paths that browsers need", ()
 	);
 	assert.deepEqual(routes, [
 		[
-			"analytics-front.acme-qa-1-x7k2.apps.example.test",
+			"acme-qa-1-x7k2-analytics-front.apps.example.test",
 			"/",
 			"analytics-front",
 		],
 		["acme-qa-1-x7k2.apps.example.test", "/", "client"],
-		["server.acme-qa-1-x7k2.apps.example.test", "/", "server"],
+		["acme-qa-1-x7k2-server.apps.example.test", "/", "server"],
 		// Not `/api`, where everybody who has the key may publish.
-		["websocket.acme-qa-1-x7k2.apps.example.test", "/connection", "websocket"],
+		["acme-qa-1-x7k2-websocket.apps.example.test", "/connection", "websocket"],
 	]);
 });
 
@@ -52,9 +52,9 @@ test("nothing but the Ingresses is reachable from outside", () => {
 test("the outputs name the endpoints, the websocket by its own scheme", () => {
 	assert.deepEqual(ha.outputs.endpoints, {
 		client: "https://acme-qa-1-x7k2.apps.example.test",
-		server: "https://server.acme-qa-1-x7k2.apps.example.test",
-		analyticsFront: "https://analytics-front.acme-qa-1-x7k2.apps.example.test",
-		websocket: "wss://websocket.acme-qa-1-x7k2.apps.example.test",
+		server: "https://acme-qa-1-x7k2-server.apps.example.test",
+		analyticsFront: "https://acme-qa-1-x7k2-analytics-front.apps.example.test",
+		websocket: "wss://acme-qa-1-x7k2-websocket.apps.example.test",
 	});
 });
 

@@ -15,9 +15,9 @@ import {
 	loadPod,
 } from "./declared.ts";
 
-const server = "https://server.acme-qa-1-x7k2.apps.example.test";
+const server = "https://acme-qa-1-x7k2-server.apps.example.test";
 const analyticsFront =
-	"https://analytics-front.acme-qa-1-x7k2.apps.example.test";
+	"https://acme-qa-1-x7k2-analytics-front.apps.example.test";
 
 /** Everything but secrets and the database's name. */
 const expected: Record<ProcessName, Record<string, string>> = {
@@ -26,7 +26,7 @@ const expected: Record<ProcessName, Record<string, string>> = {
 		API_URL: server,
 		STATIC_URL: `${server}/static/`,
 		ANALYTICS_URL: analyticsFront,
-		WEBSOCKET_URL: "wss://websocket.acme-qa-1-x7k2.apps.example.test",
+		WEBSOCKET_URL: "wss://acme-qa-1-x7k2-websocket.apps.example.test",
 	},
 	server: {
 		API_URL: server,

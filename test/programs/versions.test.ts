@@ -8,11 +8,7 @@ import {
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { givenInput } from "./declared.ts";
 
-const all = tailorProcesses({
-	size: "ha",
-	parameters: parameters.parse({}),
-	target: {},
-});
+const all = tailorProcesses(givenInput("ha"));
 const digest = `sha256:${"a".repeat(64)}`;
 
 const promises: readonly (readonly [image: string, version: string | null])[] =

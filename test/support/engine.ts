@@ -62,11 +62,14 @@ export interface ScriptedWorld {
 	/** What was called, in order. */
 	readonly calls: string[];
 	readonly runs: EngineRun[];
+	/** In which the verifications ran. */
+	readonly images: string[];
 }
 
 export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 	const calls: string[] = [];
 	const runs: EngineRun[] = [];
+	const images: string[] = [];
 	const run =
 		(name: "up" | "destroy") =>
 		async (
@@ -85,6 +88,7 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 	return {
 		calls,
 		runs,
+		images,
 		engine: { up: run("up"), destroy: run("destroy") },
 		connectCluster: () => ({
 			async waitUntilReady(_namespace, hooks) {
@@ -95,8 +99,9 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 				calls.push("gone");
 				await script.gone?.(hooks);
 			},
-			async verify(_request, hooks) {
+			async verify({ image }, hooks) {
 				calls.push("verify");
+				images.push(image);
 				return (await script.verify?.(hooks)) ?? { server: "0.6.0" };
 			},
 			async backUp() {

@@ -60,6 +60,14 @@ export async function prepare(work: Work): Promise<void> {
 				domain: target.domain,
 				ingressClass: target.ingressClass,
 				storageClass: target.storageClass,
+				settings: target.settings,
+				pullSecret:
+					access.pullSecret &&
+					open(
+						tools.sealKey,
+						targetPlace(target.name, "pull-secret"),
+						access.pullSecret,
+					),
 			},
 		},
 	};

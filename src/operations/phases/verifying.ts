@@ -1,16 +1,22 @@
 // Asks every version endpoint from inside the namespace and compares with the release.
+import { placeImage } from "../../domain/release.ts";
 import { take, type Work } from "../work.ts";
 
 export async function verify(work: Work): Promise<void> {
 	const { operation, signal, record } = work;
 	const { input } = take(work, "run");
+	const { checks, serviceAccount } = take(work, "outputs");
 	const versions = await take(work, "cluster").verify(
 		{
 			namespace: input.namespace,
 			run: `${operation.id.slice(-8)}-${operation.attempt}`,
 			// The server's image has Node in it, and the nodes have pulled it already.
-			image: input.release.images.server,
-			checks: take(work, "outputs").checks,
+			image: placeImage(
+				input.release.images.server,
+				input.target.settings.registry,
+			),
+			checks,
+			...(serviceAccount === undefined ? {} : { serviceAccount }),
 		},
 		{ signal, onEvent: record },
 	);
