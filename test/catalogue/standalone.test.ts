@@ -100,7 +100,7 @@ test("a preview of a configured stack shows the whole topology, and no secret", 
 		"kubernetes:core/v1:Namespace",
 		"kubernetes:apps/v1:StatefulSet",
 		"standalone-qa-1",
-		"server.standalone-qa-1.maestro.example",
+		"maestro.example",
 	]) {
 		assert.ok(shown.includes(part), `${part} is not in the preview`);
 	}

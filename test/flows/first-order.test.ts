@@ -74,6 +74,7 @@ test("an ha environment comes up: 14 Deployments and 2 StatefulSets, all ready, 
 	assert.equal(environment.lifecycle, "ready");
 	assert.equal(environment.health, "healthy");
 	assert.equal(environment.activeOperation, null);
+	assert.match(String(environment.warnings), /^Uploads stay in the containers/);
 	assert.deepEqual(Object.keys(environment.endpoints as object).sort(), [
 		"analyticsFront",
 		"client",
