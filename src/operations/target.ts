@@ -1,4 +1,5 @@
 // Keeps a target, its credentials sealed.
+import type { AwsAccess } from "../domain/aws.ts";
 import {
 	domainName,
 	type Target,
@@ -13,7 +14,7 @@ import { saveTarget } from "../store/targets.ts";
 /** Where a credential of a target is kept; it opens only there. */
 export const targetPlace = (
 	name: string,
-	what: "kubeconfig" | "pull-secret" = "kubeconfig",
+	what: "kubeconfig" | "pull-secret" | "aws" = "kubeconfig",
 ) => `targets/${name}/${what}`;
 
 export interface TargetDescription {
@@ -27,6 +28,8 @@ export interface TargetDescription {
 	readonly settings?: Readonly<Partial<Record<keyof TargetSettings, unknown>>>;
 	/** Text of a Docker configuration (`config.json`) with credentials for the registry. */
 	readonly pullSecret?: string | undefined;
+	/** The AWS account in which its environments get buckets. */
+	readonly aws?: AwsAccess | undefined;
 }
 
 /**
@@ -37,7 +40,7 @@ export async function registerTarget(
 	context: { readonly db: Db; readonly sealKey: SealKey },
 	target: TargetDescription,
 ): Promise<Target> {
-	const { name, kubeconfig, pullSecret } = target;
+	const { name, kubeconfig, pullSecret, aws } = target;
 	const { sealKey } = context;
 	const settings = readSettings(target);
 	if (pullSecret !== undefined) checkPullSecret(name, pullSecret);
@@ -49,6 +52,10 @@ export async function registerTarget(
 			pullSecret === undefined
 				? null
 				: seal(sealKey, targetPlace(name, "pull-secret"), pullSecret),
+		aws:
+			aws === undefined
+				? null
+				: seal(sealKey, targetPlace(name, "aws"), JSON.stringify(aws)),
 	});
 }
 

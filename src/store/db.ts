@@ -64,6 +64,7 @@ export interface Tables {
 			string
 		>;
 		pull_secret: Buffer | null;
+		aws: Buffer | null;
 		is_default: boolean;
 		created_at: Time;
 	};

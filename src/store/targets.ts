@@ -40,10 +40,12 @@ const toTarget = (row: Row): Target => ({
 	createdAt: row.created_at,
 });
 
-/** How a target is reached, and its images. Kubeconfig and pull secret are sealed. */
+/** How a target is reached, and its images. All but the identifier is sealed. */
 export interface TargetAccess {
 	readonly kubeconfig: Buffer;
 	readonly pullSecret: Buffer | null;
+	/** Region and credentials of its AWS account, as JSON; null: it has none. */
+	readonly aws: Buffer | null;
 	readonly clusterIdentifier: string;
 }
 
@@ -55,6 +57,7 @@ export async function saveTarget(
 	const content = {
 		kubeconfig: target.kubeconfig,
 		pull_secret: target.pullSecret,
+		aws: target.aws,
 		cluster_identifier: target.clusterIdentifier,
 		domain: target.domain,
 		ingress_class: target.ingressClass,
@@ -103,12 +106,13 @@ export async function loadTargetAccess(
 ): Promise<TargetAccess> {
 	const row = await db
 		.selectFrom("targets")
-		.select(["kubeconfig", "pull_secret", "cluster_identifier"])
+		.select(["kubeconfig", "pull_secret", "aws", "cluster_identifier"])
 		.where("id", "=", id)
 		.executeTakeFirstOrThrow();
 	return {
 		kubeconfig: row.kubeconfig,
 		pullSecret: row.pull_secret,
+		aws: row.aws,
 		clusterIdentifier: row.cluster_identifier,
 	};
 }

@@ -1,4 +1,5 @@
 // Loads what is wished for, opens the secrets and connects to the target.
+import type { AwsAccess } from "../../domain/aws.ts";
 import { projectName, stackName } from "../../domain/names.ts";
 import { type Secrets, secretNames } from "../../domain/secret.ts";
 import type { BlueprintName } from "../../domain/spec.ts";
@@ -60,6 +61,16 @@ export async function prepare(work: Work): Promise<void> {
 				domain: target.domain,
 				ingressClass: target.ingressClass,
 				storageClass: target.storageClass,
+				aws:
+					access.aws === null
+						? null
+						: (JSON.parse(
+								open(
+									tools.sealKey,
+									targetPlace(target.name, "aws"),
+									access.aws,
+								),
+							) as AwsAccess),
 				settings: target.settings,
 				pullSecret:
 					access.pullSecret &&
