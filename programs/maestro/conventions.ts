@@ -78,13 +78,13 @@ export const engineAnnotations: Labels = {
 /**
  * From here on every Kubernetes object gets the provider, the namespace, labels and annotations. With
  * `deletedWith` a destroy is the deletion of the namespace, and nothing else is called. Returns what makes the
- * workloads that are declared later wait for an object.
+ * workloads and claims that are declared later wait for objects.
  */
 export function applyConventions(
 	input: BlueprintInput,
 	namespace: kubernetes.core.v1.Namespace,
 	provider: kubernetes.Provider,
-): { readonly precede: (object: pulumi.Resource) => void } {
+): { readonly precede: (...objects: pulumi.Resource[]) => void } {
 	const ours = {
 		// The output, not the text: it makes every object wait until the namespace is there.
 		namespace: namespace.metadata.name,
@@ -98,7 +98,8 @@ export function applyConventions(
 			labels: ownershipLabels(input),
 			registry: input.target.settings.registry,
 		});
-		const waits = completed.spec === undefined ? [] : preceding;
+		const isClaim = type.endsWith(":PersistentVolumeClaim");
+		const waits = completed.spec === undefined && !isClaim ? [] : preceding;
 		return {
 			props: {
 				...props,
@@ -113,7 +114,11 @@ export function applyConventions(
 			},
 		};
 	});
-	return { precede: (object) => preceding.push(object) };
+	return {
+		precede: (...objects) => {
+			preceding.push(...objects);
+		},
+	};
 }
 
 const pickOrder = ({ dependsOn = [] }: pulumi.ResourceOptions) => ({

@@ -16,8 +16,11 @@ import { createIngress } from "./ingress.ts";
 import { createMigration } from "./migration.ts";
 import { createMongodb } from "./mongodb.ts";
 import { createNamespace, createProvider } from "./namespace.ts";
+import { createNetworkPolicies } from "./network-policies.ts";
 import { accountName } from "./pods.ts";
+import { createLimits } from "./quota.ts";
 import { createRabbitmq } from "./rabbitmq.ts";
+import { decideReach } from "./reach.ts";
 import { createSecrets, createSecretValues } from "./secrets.ts";
 import { sizings } from "./sizing.ts";
 import { tailorProcesses } from "./tailor.ts";
@@ -52,7 +55,11 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 	const provider = createProvider(target);
 	const namespace = createNamespace(input, provider);
 	const { precede } = applyConventions(input, namespace, provider);
-	precede(createIdentity(target.pullSecret));
+	precede(createIdentity(target.pullSecret), ...createLimits(input));
+	createNetworkPolicies(
+		decideReach({ input, processes, stores }),
+		target.settings,
+	);
 
 	const storage = createStorage(input, endpoints);
 	createSecrets(secrets);
@@ -63,7 +70,10 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 			revision,
 		});
 	if (stores.broker?.kind === "own") createRabbitmq(sizing, claim("rabbitmq"));
-	createMigration(images.server, stores.mongodb, revision);
+	createMigration(images.server, stores.mongodb, {
+		revision,
+		podSecurity: target.settings.podSecurity,
+	});
 
 	for (const process of processes) {
 		createWorkload(process, {
@@ -73,6 +83,7 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 			secrets,
 			stores,
 			uploads: storage?.uploads ?? null,
+			podSecurity: target.settings.podSecurity,
 		});
 		if (process.publicPath !== null)
 			createIngress(process, process.publicPath, input);

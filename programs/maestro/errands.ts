@@ -18,7 +18,6 @@ import { createSecretVolume } from "./secrets.ts";
 import { errandResources } from "./sizing.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
-type PodSpec = kubernetes.types.input.core.v1.PodSpec;
 type Volume = kubernetes.types.input.core.v1.Volume;
 
 const volumeNames = { mongodb: "mongodb-secrets", broker: "broker-secrets" };
@@ -132,7 +131,7 @@ function createErrand(
 export function createWaits(
 	dependencies: readonly Dependency[],
 	goal: { readonly stores: Stores; readonly serverImage: string },
-): Pick<PodSpec, "initContainers" | "volumes"> {
+): { readonly initContainers: Container[]; readonly volumes: Volume[] } {
 	const { stores, serverImage } = goal;
 	const { mongodb: place, broker } = stores;
 	const waits: Record<Dependency, () => Container[]> = {

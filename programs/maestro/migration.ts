@@ -1,6 +1,7 @@
 // The one migration of a revision. Upstream's tool takes no lock and seeds without unique keys: two of them at
 // once seed twice, so no server may migrate by itself.
 import * as kubernetes from "@pulumi/kubernetes";
+import type { TargetSettings } from "../../src/domain/target.ts";
 import { labelsOf } from "./conventions.ts";
 import type { MongodbPlace } from "./datastores.ts";
 import {
@@ -9,7 +10,7 @@ import {
 	createMongodbWait,
 } from "./errands.ts";
 import { noteMigration } from "./mongodb-scripts.ts";
-import { createPodSpec, runAsRoot } from "./pods.ts";
+import { createPodSpec, runAs } from "./pods.ts";
 import { listSecretVariables } from "./secrets.ts";
 import { sizeContainer } from "./sizing.ts";
 
@@ -22,7 +23,13 @@ const part = { name: "migrate", component: "migration" };
 export function createMigration(
 	image: string,
 	place: MongodbPlace,
-	revision: number,
+	{
+		revision,
+		podSecurity,
+	}: {
+		readonly revision: number;
+		readonly podSecurity: TargetSettings["podSecurity"];
+	},
 ): void {
 	const name = `${part.name}-${revision}`;
 	new kubernetes.batch.v1.Job(name, {
@@ -45,7 +52,7 @@ export function createMigration(
 								{ name: "MAESTRO_MONGO_DATABASE", value: "maestro-client" },
 								...listSecretVariables(["MAESTRO_MONGO_URI"]),
 							],
-							securityContext: runAsRoot,
+							securityContext: runAs("root", podSecurity),
 							resources: sizeContainer(50, 512),
 						},
 					],

@@ -18,10 +18,10 @@ import {
 	secretFolder,
 	startMember,
 } from "./mongodb-scripts.ts";
-import { createPodSpec, runAsUser } from "./pods.ts";
+import { createPodSpec, runAsUser, writeToTmp } from "./pods.ts";
 import type { Probes } from "./probes.ts";
 import { createSecretVolume } from "./secrets.ts";
-import { type Sizing, sizeContainer } from "./sizing.ts";
+import { type Sizing, sizeMember } from "./sizing.ts";
 import { createDisruptionBudget } from "./workload.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
@@ -87,6 +87,8 @@ function createMembers(sizing: Sizing, storage: Storage): void {
 							"MONGODB_ROOT_PASSWORD",
 						]),
 						{ name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+						// For the server's socket.
+						...writeToTmp.volumes,
 					],
 				}),
 			},
@@ -109,10 +111,14 @@ function createMember(size: Sizing["mongodb"]): Container {
 			{ name: "data", mountPath: "/data/db" },
 			{ name: "run", mountPath: "/run/mongodb" },
 			{ name: "secrets", mountPath: secretFolder, readOnly: true },
+			...writeToTmp.volumeMounts,
 		],
 		...createProbes(),
-		securityContext: runAsUser(mongodb.uid),
-		resources: sizeContainer(100, size.memoryMiB),
+		securityContext: {
+			...runAsUser(mongodb.uid),
+			...writeToTmp.securityContext,
+		},
+		resources: sizeMember(size.memoryMiB),
 	};
 }
 

@@ -32,8 +32,10 @@ export function createNamespace(
 				name: input.namespace,
 				labels: {
 					...input.labels,
-					// Upstream's images run as root, so `restricted` is out of reach.
-					"pod-security.kubernetes.io/enforce": "baseline",
+					"pod-security.kubernetes.io/enforce":
+						input.target.settings.podSecurity,
+					"pod-security.kubernetes.io/warn": "restricted",
+					"pod-security.kubernetes.io/audit": "restricted",
 					...objectLabels(input),
 					...labelsOf({ name: "maestro", component: "namespace" }),
 				},

@@ -1,5 +1,6 @@
 // What holds for every pod of the topology.
 import type * as kubernetes from "@pulumi/kubernetes";
+import type { TargetSettings } from "../../src/domain/target.ts";
 import { selectorOf } from "./conventions.ts";
 import type { Sizing } from "./sizing.ts";
 
@@ -41,8 +42,44 @@ export function runAsUser(uid: number): SecurityContext {
 	};
 }
 
-/** For images that start as root, write to their root filesystem and step down by themselves. */
-export const runAsRoot: SecurityContext = { allowPrivilegeEscalation: false };
+/**
+ * For images that start as root, write to their root filesystem and step down by themselves: nginx to its own user,
+ * npm to `nobody`. Of the runtime's default capabilities they keep those that this takes.
+ */
+const runAsRoot: SecurityContext = {
+	allowPrivilegeEscalation: false,
+	capabilities: {
+		drop: ["ALL"],
+		add: [
+			"CHOWN",
+			"DAC_OVERRIDE",
+			"FOWNER",
+			"KILL",
+			"NET_BIND_SERVICE",
+			"SETGID",
+			"SETUID",
+		],
+	},
+};
+
+/** The user `app` of Maestro's Python images: the first one made in a Debian image. */
+const appUid = 1000;
+
+/** Where the target enforces `restricted`, its operator brings images that need no root. */
+export const runAs = (
+	user: "app" | "root",
+	level: TargetSettings["podSecurity"],
+): SecurityContext =>
+	user === "root" && level !== "restricted" ? runAsRoot : runAsUser(appUid);
+
+const tmp = "tmp";
+
+/** What a container needs that may write to nothing but /tmp. */
+export const writeToTmp = {
+	securityContext: { readOnlyRootFilesystem: true },
+	volumeMounts: [{ name: tmp, mountPath: "/tmp" }],
+	volumes: [{ name: tmp, emptyDir: {} }],
+};
 
 /**
  * Replicas go to different zones where they can. In `ha` they must go to different nodes, and stay pending on a

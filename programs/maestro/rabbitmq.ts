@@ -20,7 +20,7 @@ import {
 	createSecretVolume,
 	fingerprint,
 } from "./secrets.ts";
-import { errandResources, type Sizing, sizeContainer } from "./sizing.ts";
+import { errandResources, type Sizing, sizeMember } from "./sizing.ts";
 import { createDisruptionBudget } from "./workload.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
@@ -208,7 +208,7 @@ function createNode(size: Sizing["rabbitmq"]): Container {
 		],
 		...createProbes(),
 		securityContext: runAsUser(rabbitmq.uid),
-		resources: sizeContainer(100, size.memoryMiB),
+		resources: sizeMember(size.memoryMiB),
 	};
 }
 

@@ -108,5 +108,9 @@ export const parseMillis = (quantity: string): number =>
 export const parseMiB = (quantity: string): number =>
 	Number.parseInt(quantity, 10) * (quantity.endsWith("Gi") ? 1024 : 1);
 
+/** For a member of a store. */
+export const sizeMember = (memoryMiB: number): Resources =>
+	sizeContainer(100, memoryMiB);
+
 /** For containers that only wait, or run for a moment. */
 export const errandResources = sizeContainer(10, 256);

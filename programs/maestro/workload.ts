@@ -2,11 +2,12 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import type { Endpoints } from "../../src/domain/environment.ts";
 import type { ReleaseImages } from "../../src/domain/release.ts";
+import type { TargetSettings } from "../../src/domain/target.ts";
 import { internalUrl } from "./addresses.ts";
 import { labelsOf, selectorOf } from "./conventions.ts";
 import type { Stores } from "./datastores.ts";
 import { createWaits } from "./errands.ts";
-import { createPodSpec, runAsRoot, runAsUser, spreadReplicas } from "./pods.ts";
+import { createPodSpec, runAs, spreadReplicas, writeToTmp } from "./pods.ts";
 import { createProbes } from "./probes.ts";
 import { secretVariables } from "./processes.ts";
 import {
@@ -30,10 +31,8 @@ export interface Surroundings {
 	readonly stores: Stores;
 	/** null: uploads stay where they arrive. */
 	readonly uploads: Uploads | null;
+	readonly podSecurity: TargetSettings["podSecurity"];
 }
-
-/** The user `app` of Maestro's Python images: the first one made in a Debian image. */
-const appUid = 1000;
 
 export function createWorkload(
 	process: Tailored,
@@ -65,6 +64,10 @@ function createDeployment(
 	const { sizing, images, secrets } = surroundings;
 	const { replicas } = process;
 	const labels = labelsOf({ name: process.name, component: process.role });
+	const waits = createWaits(process.waitsFor, {
+		stores,
+		serverImage: images.server,
+	});
 	new kubernetes.apps.v1.Deployment(process.name, {
 		metadata: { name: process.name, labels },
 		spec: {
@@ -98,18 +101,20 @@ function createDeployment(
 				},
 				spec: createPodSpec({
 					terminationGracePeriodSeconds: process.graceSeconds,
+					...(listensLow(process) && surroundings.podSecurity === "restricted"
+						? { securityContext: { sysctls: [everyPort] } }
+						: {}),
 					topologySpreadConstraints: spreadReplicas(
 						process.name,
 						replicas,
 						sizing,
 					),
 					containers: [createContainer(process, surroundings)],
-					...(process.waitsFor.length === 0
-						? {}
-						: createWaits(process.waitsFor, {
-								stores,
-								serverImage: images.server,
-							})),
+					...waits,
+					volumes: [
+						...waits.volumes,
+						...(writesToTmpOnly(process) ? writeToTmp.volumes : []),
+					],
 				}),
 			},
 		},
@@ -142,9 +147,22 @@ function createContainer(
 				}),
 		...createProbes(process),
 		resources: process.resources,
-		securityContext: process.runsAs === "app" ? runAsUser(appUid) : runAsRoot,
+		...(writesToTmpOnly(process)
+			? { volumeMounts: writeToTmp.volumeMounts }
+			: {}),
+		securityContext: {
+			...runAs(process.runsAs, surroundings.podSecurity),
+			...(writesToTmpOnly(process) ? writeToTmp.securityContext : {}),
+		},
 	};
 }
+
+// Whoever is not root may listen below 1024 only then.
+const everyPort = { name: "net.ipv4.ip_unprivileged_port_start", value: "0" };
+const listensLow = ({ port }: Tailored) => port !== null && port < 1024;
+
+/** The images that write to their root filesystem are those that start as root. */
+const writesToTmpOnly = ({ runsAs }: Tailored) => runsAs === "app";
 
 function listVariables(
 	process: Tailored,

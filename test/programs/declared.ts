@@ -92,10 +92,19 @@ export interface Manifest {
 	readonly stringData?: Labels;
 	readonly spec?: {
 		readonly replicas?: number;
+		readonly hard?: Labels;
+		readonly limits?: readonly {
+			readonly type: string;
+			readonly max?: Labels;
+		}[];
 		readonly resources?: { readonly requests: { readonly storage: string } };
 		readonly strategy?: { readonly type: string };
 		readonly selector?: { readonly matchLabels?: Labels };
 		readonly template?: { readonly metadata: Metadata; readonly spec: PodSpec };
+		/** Of a CronJob. */
+		readonly jobTemplate?: {
+			readonly spec: { readonly template: { readonly spec: PodSpec } };
+		};
 		readonly volumeClaimTemplates?: readonly {
 			readonly metadata: Metadata;
 			readonly spec: {
