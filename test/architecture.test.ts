@@ -78,7 +78,10 @@ function listFiles(folder: string): string[] {
 }
 
 // The text of a script that runs in another process, in an image of Maestro's.
-const otherWorlds = ["src/cluster/verify-script.ts"];
+const otherWorlds = [
+	"src/cluster/verify-script.ts",
+	"programs/maestro/gate-script.ts",
+];
 
 const files = [...listFiles("src"), ...listFiles("programs")].filter(
 	(file) => !otherWorlds.includes(file),

@@ -4,6 +4,7 @@ import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import type { TargetSettings } from "../../src/domain/target.ts";
 import { publicHost } from "./addresses.ts";
 import { labelsOf } from "./conventions.ts";
+import type { PublicPath } from "./gates.ts";
 import type { Tailored } from "./tailor.ts";
 
 /** One Ingress for each public process: their annotations differ, and annotations hold for a whole Ingress. */
@@ -33,18 +34,29 @@ export function createIngress(
 				{
 					host,
 					http: {
-						paths: [
-							{
-								path: publicPath,
-								pathType: "Prefix",
-								backend: { service: { name, port: { name: "http" } } },
-							},
-						],
+						paths: listPaths(process, publicPath).map(
+							({ port, ...publicPath }) => ({
+								...publicPath,
+								backend: { service: { name, port: { name: port } } },
+							}),
+						),
 					},
 				},
 			],
 		},
 	});
+}
+
+/** What browsers reach, and at which port of the Service. */
+function listPaths(
+	{ gate }: Pick<Tailored, "gate">,
+	publicPath: string,
+): (PublicPath & { readonly port: string })[] {
+	const throughGate =
+		gate?.paths.map((path) => ({ ...path, port: gate.name })) ?? [];
+	return gate?.takesAll
+		? throughGate
+		: [...throughGate, { path: publicPath, pathType: "Prefix", port: "http" }];
 }
 
 interface Tls {

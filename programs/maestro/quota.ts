@@ -5,8 +5,10 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import { type Claim, claims, decideStorage } from "../../src/domain/change.ts";
 import { labelsOf } from "./conventions.ts";
+import { findGate, gateResources } from "./gates.ts";
 import { processes } from "./processes.ts";
 import {
+	addResources,
 	countReplicas,
 	parseMiB,
 	parseMillis,
@@ -63,7 +65,10 @@ function listPods({ size, parameters }: Wish): Pods[] {
 		...processes.map((process) => ({
 			// A roll-out has old and new ones, and those that end count until they are gone.
 			count: 2 * countReplicas(process, sizing, parameters),
-			resources: sizeProcess(process, sizing, parameters),
+			resources: addResources([
+				sizeProcess(process, sizing, parameters),
+				...(findGate(process.name, parameters) === null ? [] : [gateResources]),
+			]),
 		})),
 		...[sizing.mongodb, sizing.rabbitmq].map((store) => ({
 			count: store.members,

@@ -165,8 +165,15 @@ function listExits({ input, processes, stores }: Plan): Exit[] {
 }
 
 const listEntrances = (processes: readonly Tailored[]): Entrance[] =>
-	processes.flatMap(({ name, port, publicPath }) =>
-		port === null || publicPath === null
-			? []
-			: [{ from: "edge" as const, to: name, port }],
-	);
+	processes.flatMap(({ name, port, publicPath, gate }) => {
+		if (port === null || publicPath === null) return [];
+		const ports = [
+			...(gate === null ? [] : [gate.port]),
+			...(gate?.takesAll ? [] : [port]),
+		];
+		return ports.map((open) => ({
+			from: "edge" as const,
+			to: name,
+			port: open,
+		}));
+	});

@@ -100,6 +100,22 @@ export function sizeProcess(
 	);
 }
 
+/** What the containers of one pod take together. */
+export function addResources(parts: readonly Resources[]): Resources {
+	const sum = (read: (part: Resources) => number) =>
+		parts.reduce((total, part) => total + read(part), 0);
+	return {
+		requests: {
+			cpu: `${sum(({ requests }) => parseMillis(requests.cpu))}m`,
+			memory: `${sum(({ requests }) => parseMiB(requests.memory))}Mi`,
+		},
+		limits: {
+			cpu: `${sum(({ limits }) => parseMillis(limits.cpu))}m`,
+			memory: `${sum(({ limits }) => parseMiB(limits.memory))}Mi`,
+		},
+	};
+}
+
 /** Of a quantity of CPU, such as `500m` or `2`. */
 export const parseMillis = (quantity: string): number =>
 	Number.parseInt(quantity, 10) * (quantity.endsWith("m") ? 1 : 1000);

@@ -1,7 +1,8 @@
-// The table of processes, cut to what an environment asks for. Plain values only: nothing here knows Pulumi.
+// The table of processes, cut to what an environment asks for. Plain values only.
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import { listAbsent, type Parameters } from "../../src/domain/parameters.ts";
 import type { ProcessName } from "../../src/domain/release.ts";
+import { findGate, type Gate } from "./gates.ts";
 import { type Process, processes } from "./processes.ts";
 import {
 	countReplicas,
@@ -14,6 +15,8 @@ import {
 export interface Tailored extends Omit<Process, "disabledBy" | "memoryMiB"> {
 	readonly replicas: number;
 	readonly resources: Resources;
+	/** What stands before it, where browsers are concerned. */
+	readonly gate: Gate | null;
 }
 
 /** The processes that there are, each told of those that there are not. */
@@ -51,6 +54,7 @@ export function tailorProcesses({
 						? 1
 						: countReplicas(process, sizing, parameters),
 				resources: sizeProcess(process, sizing, parameters),
+				gate: findGate(process.name, parameters),
 			};
 		});
 }

@@ -7,6 +7,7 @@ import { internalUrl } from "./addresses.ts";
 import { labelsOf, selectorOf } from "./conventions.ts";
 import type { Stores } from "./datastores.ts";
 import { createWaits } from "./errands.ts";
+import { createGate, createIndexConfiguration } from "./gates.ts";
 import { createPodSpec, runAs, spreadReplicas, writeToTmp } from "./pods.ts";
 import { createProbes } from "./probes.ts";
 import { secretVariables } from "./processes.ts";
@@ -40,6 +41,7 @@ export function createWorkload(
 ): void {
 	createDeployment(process, surroundings);
 	if (process.port !== null) createService(process, process.port);
+	if (process.gate?.name === "index") createIndexConfiguration();
 	if (process.disruptionBudget && process.replicas > 1)
 		createDisruptionBudget(process.name, process.role);
 }
@@ -64,6 +66,10 @@ function createDeployment(
 	const { sizing, images, secrets } = surroundings;
 	const { replicas } = process;
 	const labels = labelsOf({ name: process.name, component: process.role });
+	const { containers = [], volumes = [] } =
+		process.gate === null || process.port === null
+			? {}
+			: createGate(process.gate, process.port, images);
 	const waits = createWaits(process.waitsFor, {
 		stores,
 		serverImage: images.server,
@@ -109,10 +115,11 @@ function createDeployment(
 						replicas,
 						sizing,
 					),
-					containers: [createContainer(process, surroundings)],
+					containers: [createContainer(process, surroundings), ...containers],
 					...waits,
 					volumes: [
 						...waits.volumes,
+						...volumes,
 						...(writesToTmpOnly(process) ? writeToTmp.volumes : []),
 					],
 				}),
@@ -195,6 +202,7 @@ function listVariables(
 }
 
 function createService(process: Tailored, port: number): void {
+	const { gate } = process;
 	new kubernetes.core.v1.Service(process.name, {
 		metadata: {
 			name: process.name,
@@ -203,7 +211,12 @@ function createService(process: Tailored, port: number): void {
 		spec: {
 			type: "ClusterIP",
 			selector: selectorOf(process.name),
-			ports: [{ name: "http", port, targetPort: "http" }],
+			ports: [
+				{ name: "http", port, targetPort: "http" },
+				...(gate === null
+					? []
+					: [{ name: gate.name, port: gate.port, targetPort: gate.name }]),
+			],
 		},
 	});
 }

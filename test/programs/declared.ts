@@ -118,7 +118,10 @@ export interface Manifest {
 		readonly clusterIP?: string;
 		readonly publishNotReadyAddresses?: boolean;
 		readonly type?: string;
-		readonly ports?: readonly { readonly port: number }[];
+		readonly ports?: readonly {
+			readonly name?: string;
+			readonly port: number;
+		}[];
 		readonly backoffLimit?: number;
 		readonly ttlSecondsAfterFinished?: number;
 		readonly activeDeadlineSeconds?: number;
@@ -134,7 +137,10 @@ export interface Manifest {
 				readonly paths: readonly {
 					readonly path: string;
 					readonly backend: {
-						readonly service: { readonly name: string };
+						readonly service: {
+							readonly name: string;
+							readonly port: { readonly name: string };
+						};
 					};
 				}[];
 			};

@@ -26,6 +26,9 @@ test("exactly four hosts are public, each with the paths that browsers need", ()
 			"/",
 			"analytics-front",
 		],
+		// Twice through a gate that has browsers ask for the page again.
+		["acme-qa-1-x7k2.apps.example.test", "/", "client"],
+		["acme-qa-1-x7k2.apps.example.test", "/index.html", "client"],
 		["acme-qa-1-x7k2.apps.example.test", "/", "client"],
 		["acme-qa-1-x7k2-server.apps.example.test", "/", "server"],
 		// Not `/api`, where everybody who has the key may publish.

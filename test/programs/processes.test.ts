@@ -140,7 +140,9 @@ for (const name of processNames) {
 					(service) => service.metadata.name === name,
 				);
 				const ports = services.flatMap((service) =>
-					(service.spec?.ports ?? []).map((port) => port.port),
+					(service.spec?.ports ?? [])
+						.filter((port) => port.name === "http")
+						.map((port) => port.port),
 				);
 				assert.deepEqual(ports, row.port === null ? [] : [row.port]);
 				assert.deepEqual(

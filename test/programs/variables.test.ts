@@ -113,7 +113,8 @@ test("mail, object storage and ports are left to their defaults", () => {
 
 test("no ConfigMap holds a variable that differs from process to process", () => {
 	for (const map of listObjects(ha, "ConfigMap"))
-		assert.deepEqual(Object.keys(map.data ?? {}), ["rabbitmq.conf"]);
+		for (const key of Object.keys(map.data ?? {}))
+			assert.doesNotMatch(key, /^[A-Z_]+$/, map.metadata.name);
 });
 
 test("a worker's command sets its concurrency and never the state file of upstream's image", () => {

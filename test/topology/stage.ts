@@ -1,6 +1,13 @@
 // What the tests of the topology stand on: a service of their own with the sandbox behind it, and a look at the
 // cluster as it really is.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Environment } from "../../src/domain/environment.ts";
+import {
+	registerTarget,
+	type TargetDescription,
+} from "../../src/operations/target.ts";
+import { parseSealKey } from "../../src/seal.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { type KubernetesObject, kubectlGet } from "../support/kubectl.ts";
 import {
@@ -17,6 +24,10 @@ export interface Stage {
 	readonly dataDir: string;
 	/** All that the service wrote. */
 	output(): string;
+	/** Makes another target of the same cluster known. */
+	addTarget(
+		target: Pick<TargetDescription, "name" | "settings" | "pullSecret">,
+	): Promise<void>;
 	/** Orders an environment and waits until its operation has ended. */
 	order(order: Readonly<Record<string, unknown>>): Promise<Ordered>;
 	close(): Promise<void>;
@@ -49,6 +60,24 @@ export async function openStage(
 		admin,
 		dataDir: service.dataDir,
 		output: role.output,
+		async addTarget(target) {
+			await registerTarget(
+				{
+					db: database.db,
+					sealKey: parseSealKey(
+						readFileSync(join(service.dataDir, "seal-key"), "utf8"),
+					),
+				},
+				{
+					kubeconfig: readFileSync(process.env.TEST_KUBECONFIG ?? "", "utf8"),
+					clusterIdentifier: process.env.TEST_CLUSTER_IDENTIFIER ?? "",
+					domain: "apps.example.test",
+					ingressClass: null,
+					storageClass: null,
+					...target,
+				},
+			);
+		},
 		async order(order) {
 			const answer = await tenant.call("POST", "/v1/environments", order);
 			if (answer.status !== 202)
