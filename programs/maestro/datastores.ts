@@ -1,6 +1,9 @@
 // Names, hosts and connection strings of MongoDB and RabbitMQ. Plain text only: nothing here knows Pulumi.
+import { createHmac } from "node:crypto";
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import { usesBroker } from "../../src/domain/parameters.ts";
+import type { Secrets } from "../../src/domain/secret.ts";
+import { type Database, databases } from "./processes.ts";
 import type { Sizing } from "./sizing.ts";
 
 // 4.4 is the newest line that Maestro's drivers know (PyMongo 3.11, Node driver 3.6).
@@ -14,9 +17,13 @@ export const mongodb = {
 	uid: 999,
 	replicaSet: "maestro",
 	rootUser: "root",
-	user: "maestro",
-	/** Where this program notes what it did to the databases. */
-	notesDatabase: "impresario",
+	/** Fetches metrics. */
+	exporter: {
+		name: "exporter",
+		image: "percona/mongodb_exporter:0.40.0",
+		user: "exporter",
+		port: 9216,
+	},
 } as const;
 
 // Stays on 3.x: Celery 4.4's queues and the size of Maestro's messages predate RabbitMQ 4.
@@ -27,6 +34,7 @@ export const rabbitmq = {
 	nodesName: "rabbitmq-nodes",
 	port: 5672,
 	managementPort: 15672,
+	metricsPort: 15692,
 	version: rabbitmqVersion,
 	image: `rabbitmq:${rabbitmqVersion}-management`,
 	uid: 999,
@@ -48,9 +56,24 @@ export function mongodbShellUri(members: number): string {
 	return `mongodb://${listMongodbHosts(members).join(",")}/admin?replicaSet=${mongodb.replicaSet}`;
 }
 
+/** Who signs in to MongoDB besides root: for each database one user of the same name, who sees no other. */
+export type MongodbUser = Database | typeof mongodb.exporter.user;
+export const mongodbUsers: readonly MongodbUser[] = [
+	...databases,
+	mongodb.exporter.user,
+];
+
+/** A secret, made of the environment's. Whoever knows the password of one user cannot work out another's. */
+const derivePassword = (secrets: Secrets, user: MongodbUser): string =>
+	createHmac("sha256", secrets.MONGODB_PASSWORD).update(user).digest("hex");
+
 /** A secret. The database is not part of it: Maestro names it by a variable of its own. */
-export function mongodbUri(members: number, password: string): string {
-	return `mongodb://${mongodb.user}:${password}@${listMongodbHosts(members).join(",")}/?replicaSet=${mongodb.replicaSet}&authSource=admin&w=majority`;
+function mongodbUri(
+	members: number,
+	user: MongodbUser,
+	password: string,
+): string {
+	return `mongodb://${user}:${password}@${listMongodbHosts(members).join(",")}/?replicaSet=${mongodb.replicaSet}&authSource=admin&w=majority`;
 }
 
 /** A secret. Of the one who may read and write everything, for backups. */
@@ -71,9 +94,18 @@ export function brokerUrl(password: string): string {
 }
 
 /** Where the databases are: in a set of our own, or on somebody else's server. */
-export type MongodbPlace =
-	| { readonly kind: "own"; readonly uri: string; readonly members: number }
-	| External;
+export type MongodbPlace = {
+	/** How the processes of each database sign in. Secrets. */
+	readonly uris: Readonly<Record<Database, string>>;
+} & (
+	| {
+			readonly kind: "own";
+			readonly members: number;
+			/** Secrets. */
+			readonly passwords: Readonly<Record<MongodbUser, string>>;
+	  }
+	| Pick<External, "kind" | "ports">
+);
 /** Where the queues are. */
 export type BrokerPlace =
 	| { readonly kind: "own"; readonly uri: string }
@@ -98,14 +130,33 @@ export function placeMongodb(
 ): MongodbPlace {
 	const uri = parameters.external.mongodb;
 	if (uri !== undefined)
-		return { kind: "external", uri, ports: listPorts(uri, mongodb.port) };
+		return {
+			kind: "external",
+			uris: mapKeys(databases, () => uri),
+			ports: listPorts(uri, mongodb.port),
+		};
 	const { members } = sizing.mongodb;
+	const passwords = mapKeys(mongodbUsers, (user) =>
+		derivePassword(secrets, user),
+	);
 	return {
 		kind: "own",
-		uri: mongodbUri(members, secrets.MONGODB_PASSWORD),
 		members,
+		passwords,
+		uris: mapKeys(databases, (database) =>
+			mongodbUri(members, database, passwords[database]),
+		),
 	};
 }
+
+const mapKeys = <Key extends string>(
+	keys: readonly Key[],
+	value: (key: Key) => string,
+) =>
+	Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<
+		Key,
+		string
+	>;
 
 /** null where no process hands tasks to another. */
 export function placeBroker({

@@ -98,7 +98,7 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 						stores.mongodb.members,
 						input.secrets.MONGODB_ROOT_PASSWORD,
 					)
-				: stores.mongodb.uri,
+				: stores.mongodb.uris["maestro-client"],
 		bucket: storage?.backups ?? null,
 	});
 

@@ -8,12 +8,20 @@ import {
 	type MongodbPlace,
 	mongodb,
 	mongodbShellUri,
+	mongodbUsers,
 	rabbitmq,
 	type Stores,
 } from "./datastores.ts";
-import { asMaestro, expectMigration, secretFolder } from "./mongodb-scripts.ts";
+import {
+	expectMigration,
+	passwordKey,
+	secretFolder,
+	serverDatabase,
+	signIn,
+	uriKey,
+} from "./mongodb-scripts.ts";
 import { runAsUser } from "./pods.ts";
-import type { Dependency } from "./processes.ts";
+import type { Database, Dependency } from "./processes.ts";
 import { createSecretVolume } from "./secrets.ts";
 import { errandResources } from "./sizing.ts";
 
@@ -23,17 +31,21 @@ type Volume = kubernetes.types.input.core.v1.Volume;
 const volumeNames = { mongodb: "mongodb-secrets", broker: "broker-secrets" };
 const brokerFolder = "/etc/impresario/broker";
 
-/** The volume that a pod must have whose errand signs in as Maestro does. */
-export const createMaestroVolume = (place: MongodbPlace): Volume =>
-	createSecretVolume(volumeNames.mongodb, [
-		place.kind === "own" ? "MONGODB_PASSWORD" : "MAESTRO_MONGO_URI",
-	]);
+/** The volume that a pod must have whose errands sign in to these databases. */
+export const createMaestroVolume = (
+	{ kind }: MongodbPlace,
+	users: readonly Database[],
+): Volume =>
+	createSecretVolume(
+		volumeNames.mongodb,
+		users.map(kind === "own" ? passwordKey : uriKey),
+	);
 
-/** The volume that a pod must have whose errand signs in as root. */
+/** The volume that a pod must have whose errand signs in as root and makes the users. */
 export const createRootVolume = (): Volume =>
 	createSecretVolume(volumeNames.mongodb, [
 		"MONGODB_ROOT_PASSWORD",
-		"MONGODB_PASSWORD",
+		...mongodbUsers.map(passwordKey),
 	]);
 
 /** Runs `script` in MongoDB's shell against the primary: once, or until it succeeds. */
@@ -72,17 +84,21 @@ const askMembers = (members: number): Asking => ({
 // The script connects by itself, so that the password is in no argument. Whether the shell speaks TLS is decided
 // before it does.
 const askElsewhere: Asking = {
-	shell: `mongo --norc --quiet --nodb $(grep -qE '^mongodb\\+srv:|[?&](tls|ssl)=true' ${secretFolder}/MAESTRO_MONGO_URI && echo --tls) --eval "$0"`,
+	shell: `mongo --norc --quiet --nodb $(grep -qE '^mongodb\\+srv:|[?&](tls|ssl)=true' ${secretFolder}/mongodb-uri.* && echo --tls) --eval "$0"`,
 	words: [],
 };
 
-/** An init container that signs in as Maestro does, over and over until it can. */
+/** An init container that signs in as the processes of a database do, over and over until it can. */
 export function createMongodbWait(
-	name: string,
 	place: MongodbPlace,
-	script = asMaestro(place.kind),
+	database: Database,
 ): Container {
-	return createMongodbErrand({ name, place, script, repeat: true });
+	return createMongodbErrand({
+		name: "wait-for-mongodb",
+		place,
+		script: signIn(place.kind, database),
+		repeat: true,
+	});
 }
 
 const brokerWait = "wait-for-rabbitmq";
@@ -130,28 +146,41 @@ function createErrand(
 /** One init container for each thing to wait for, with the volumes that they need. `serverImage` is the one whose migrations must have run. */
 export function createWaits(
 	dependencies: readonly Dependency[],
-	goal: { readonly stores: Stores; readonly serverImage: string },
+	goal: {
+		readonly stores: Stores;
+		/** Of the process that waits. */
+		readonly database: Database | null;
+		readonly serverImage: string;
+	},
 ): { readonly initContainers: Container[]; readonly volumes: Volume[] } {
-	const { stores, serverImage } = goal;
+	const { stores, serverImage, database } = goal;
 	const { mongodb: place, broker } = stores;
 	const waits: Record<Dependency, () => Container[]> = {
-		mongodb: () => [createMongodbWait("wait-for-mongodb", place)],
+		mongodb: () =>
+			database === null ? [] : [createMongodbWait(place, database)],
 		rabbitmq: () => (broker === null ? [] : [createBrokerWait(broker)]),
 		migration: () => [
-			createMongodbWait(
-				"wait-for-migration",
+			createMongodbErrand({
+				name: "wait-for-migration",
 				place,
-				expectMigration(place.kind, serverImage),
-			),
+				script: expectMigration(place.kind, serverImage),
+				repeat: true,
+			}),
 		],
 	};
-	const signsIn = dependencies.some((dependency) => dependency !== "rabbitmq");
+	const users = dependencies.flatMap((dependency) =>
+		dependency === "migration"
+			? [serverDatabase]
+			: dependency === "mongodb" && database !== null
+				? [database]
+				: [],
+	);
 	const readsUrl =
 		broker?.kind === "external" && dependencies.includes("rabbitmq");
 	return {
 		initContainers: dependencies.flatMap((dependency) => waits[dependency]()),
 		volumes: [
-			...(signsIn ? [createMaestroVolume(place)] : []),
+			...(users.length === 0 ? [] : [createMaestroVolume(place, users)]),
 			...(readsUrl
 				? [createSecretVolume(volumeNames.broker, ["CELERY_BROKER_URL"])]
 				: []),

@@ -9,7 +9,7 @@ import {
 	createMongodbErrand,
 	createMongodbWait,
 } from "./errands.ts";
-import { noteMigration } from "./mongodb-scripts.ts";
+import { noteMigration, serverDatabase } from "./mongodb-scripts.ts";
 import { createPodSpec, runAs } from "./pods.ts";
 import { listSecretVariables } from "./secrets.ts";
 import { sizeContainer } from "./sizing.ts";
@@ -42,15 +42,15 @@ export function createMigration(
 				spec: createPodSpec({
 					restartPolicy: "Never",
 					initContainers: [
-						createMongodbWait("wait-for-mongodb", place),
+						createMongodbWait(place, serverDatabase),
 						{
 							name: part.name,
 							image,
 							command: ["npm", "run", "migrate"],
 							workingDir: "/data",
 							env: [
-								{ name: "MAESTRO_MONGO_DATABASE", value: "maestro-client" },
-								...listSecretVariables(["MAESTRO_MONGO_URI"]),
+								{ name: "MAESTRO_MONGO_DATABASE", value: serverDatabase },
+								...listSecretVariables(["MAESTRO_MONGO_URI"], serverDatabase),
 							],
 							securityContext: runAs("root", podSecurity),
 							resources: sizeContainer(50, 512),
@@ -64,7 +64,7 @@ export function createMigration(
 							repeat: false,
 						}),
 					],
-					volumes: [createMaestroVolume(place)],
+					volumes: [createMaestroVolume(place, [serverDatabase])],
 				}),
 			},
 		},

@@ -1,10 +1,23 @@
 // Scripts for MongoDB's 4.4 shell. Each may run at any time and any number of times: it does what is still to be
 // done, and throws where that is not possible yet, so that its caller repeats it. Passwords are read from files
 // (`cat` is the shell's own), because arguments show in a list of processes.
-import { listMongodbHosts, type MongodbPlace, mongodb } from "./datastores.ts";
-import { databases } from "./processes.ts";
+import {
+	listMongodbHosts,
+	type MongodbPlace,
+	type MongodbUser,
+	mongodb,
+	mongodbUsers,
+} from "./datastores.ts";
+import type { Database } from "./processes.ts";
 
+/** Where the keys of the Secret `datastores` lie as files that the scripts read. */
 export const secretFolder = "/etc/impresario/mongodb";
+export const passwordKey = (user: MongodbUser | "") =>
+	`mongodb-password.${user}`;
+export const uriKey = (database: Database) => `mongodb-uri.${database}`;
+
+/** Of the one process that migrates. */
+export const serverDatabase: Database = "maestro-client";
 
 /**
  * Runs inside member 0 and makes it a replica set of one with a root user.
@@ -31,19 +44,18 @@ db.createUser({ user: "${mongodb.rootUser}", pwd: password, roles: ["root"] });`
 }
 
 /**
- * Runs against the primary: makes the user that Maestro signs in as, adds the members that are missing, and
+ * Runs against the primary: makes the users that Maestro signs in as, adds the members that are missing, and
  * succeeds once all of them have caught up. A set that is to grow goes the same way.
  */
 export function completeReplicaSet(members: number): string {
-	const roles = [...databases, mongodb.notesDatabase].map((db) => ({
-		role: "readWrite",
-		db,
-	}));
+	const users = mongodbUsers.map((user) => ({ user, roles: rolesOf(user) }));
 	return `db = db.getSiblingDB("admin");
 if (!db.auth("${mongodb.rootUser}", cat("${secretFolder}/MONGODB_ROOT_PASSWORD"))) throw new Error("The root user is not there yet.");
-const user = { pwd: cat("${secretFolder}/MONGODB_PASSWORD"), roles: ${JSON.stringify(roles)} };
-if (db.getUser("${mongodb.user}")) db.updateUser("${mongodb.user}", user);
-else db.createUser(Object.assign({ user: "${mongodb.user}" }, user));
+${JSON.stringify(users)}.forEach((wish) => {
+  const content = { pwd: cat("${secretFolder}/${passwordKey("")}" + wish.user), roles: wish.roles };
+  if (db.getUser(wish.user)) db.updateUser(wish.user, content);
+  else db.createUser(Object.assign({ user: wish.user }, content));
+});
 // To replay an oplog takes a right of its own, which not even root has (MongoDB's manual, mongorestore, "Required access").
 if (!db.getRole("oplogReplayer")) db.createRole({ role: "oplogReplayer", privileges: [{ resource: { anyResource: true }, actions: ["anyAction"] }], roles: [] });
 db.grantRolesToUser("${mongodb.rootUser}", ["oplogReplayer"]);
@@ -60,40 +72,47 @@ const behind = db.adminCommand({ replSetGetStatus: 1 }).members.filter((member) 
 if (behind.length > 0) throw new Error(behind.map((member) => member.name + " is " + member.stateStr).join(", "));`;
 }
 
+const rolesOf = (user: MongodbUser) =>
+	user === mongodb.exporter.user
+		? [
+				{ role: "clusterMonitor", db: "admin" },
+				{ role: "read", db: "local" },
+			]
+		: [{ role: "readWrite", db: user }];
+
 type Kind = MongodbPlace["kind"];
 
-/** Where the program notes what it did. On somebody else's server it has no database of its own. */
-const notes: Readonly<Record<Kind, string>> = {
-	own: `db.getSiblingDB("${mongodb.notesDatabase}").migrations`,
-	external: `db.getSiblingDB("maestro-client").impresario_migrations`,
-};
+/** Where the program notes what it did: the server's database, which is there wherever the databases are. */
+const notes = `db.getSiblingDB("${serverDatabase}").impresario_migrations`;
 
-/** A script that signs in as Maestro does, which succeeds only where there is a primary and the user. */
-export function asMaestro(kind: Kind, statement = ""): string {
-	const signIn =
+/** A script that signs in as the processes of a database do, which succeeds only where there is a primary and the user. */
+export function signIn(kind: Kind, database: Database, statement = ""): string {
+	const words =
 		kind === "own"
 			? `db = db.getSiblingDB("admin");
-if (!db.auth("${mongodb.user}", cat("${secretFolder}/MONGODB_PASSWORD"))) throw new Error("The user is not there yet.");`
-			: // Its user stands in the connection string, and needs no right to look at the server as a whole.
-				`db = new Mongo(cat("${secretFolder}/MAESTRO_MONGO_URI")).getDB("maestro-client");
+if (!db.auth("${database}", cat("${secretFolder}/${passwordKey(database)}"))) throw new Error("The user is not there yet.");`
+			: // The user stands in the connection string, and needs no right to look at the server as a whole.
+				`db = new Mongo(cat("${secretFolder}/${uriKey(database)}")).getDB("${database}");
 if (!db.isMaster().ismaster) throw new Error("There is no primary.");
-${notes.external}.findOne();`;
-	return `${signIn}\n${statement}`;
+db.impresario_migrations.findOne();`;
+	return `${words}\n${statement}`;
 }
 
 /** Notes that the migrations of a server image have run. */
 export function noteMigration(kind: Kind, image: string): string {
-	return asMaestro(
+	return signIn(
 		kind,
-		`${notes[kind]}.updateOne({ _id: ${JSON.stringify(image)} }, { $set: { done: true } }, { upsert: true, writeConcern: { w: "majority" } });`,
+		serverDatabase,
+		`${notes}.updateOne({ _id: ${JSON.stringify(image)} }, { $set: { done: true } }, { upsert: true, writeConcern: { w: "majority" } });`,
 	);
 }
 
 /** Succeeds once they have. */
 export function expectMigration(kind: Kind, image: string): string {
-	return asMaestro(
+	return signIn(
 		kind,
-		`if (!${notes[kind]}.findOne({ _id: ${JSON.stringify(image)} })) throw new Error("The migration has not ended yet.");`,
+		serverDatabase,
+		`if (!${notes}.findOne({ _id: ${JSON.stringify(image)} })) throw new Error("The migration has not ended yet.");`,
 	);
 }
 

@@ -5,8 +5,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Parameters } from "../../src/domain/parameters.ts";
 import type { SecretName, Secrets } from "../../src/domain/secret.ts";
 import { labelsOf } from "./conventions.ts";
-import type { Stores } from "./datastores.ts";
-import { type SecretVariable, secretVariables } from "./processes.ts";
+import { type MongodbPlace, mongodbUsers, type Stores } from "./datastores.ts";
+import { passwordKey, uriKey } from "./mongodb-scripts.ts";
+import {
+	type Database,
+	databases,
+	type SecretVariable,
+	secretVariables,
+} from "./processes.ts";
 
 type EnvVar = kubernetes.types.input.core.v1.EnvVar;
 type Volume = kubernetes.types.input.core.v1.Volume;
@@ -34,14 +40,7 @@ export function createSecretValues(
 			"MAESTRO_WEBSOCKET_SECRET",
 		]),
 		datastores: {
-			MAESTRO_MONGO_URI: stores.mongodb.uri,
-			...(stores.mongodb.kind === "own"
-				? pick(secrets, [
-						"MONGODB_ROOT_PASSWORD",
-						"MONGODB_PASSWORD",
-						"MONGODB_KEYFILE",
-					])
-				: {}),
+			...listMongodbValues(secrets, stores.mongodb),
 			...(stores.broker === null
 				? {}
 				: { CELERY_BROKER_URL: stores.broker.uri }),
@@ -53,6 +52,22 @@ export function createSecretValues(
 			smtp?.username === undefined || smtp.password === undefined
 				? {}
 				: { SMTP_USERNAME: smtp.username, SMTP_PASSWORD: smtp.password },
+	};
+}
+
+function listMongodbValues(secrets: Secrets, place: MongodbPlace) {
+	const uris = databases.map((database) => [
+		uriKey(database),
+		place.uris[database],
+	]);
+	if (place.kind === "external") return Object.fromEntries(uris);
+	const passwords = mongodbUsers.map((user) => [
+		passwordKey(user),
+		place.passwords[user],
+	]);
+	return {
+		...Object.fromEntries([...uris, ...passwords]),
+		...pick(secrets, ["MONGODB_ROOT_PASSWORD", "MONGODB_KEYFILE"]),
 	};
 }
 
@@ -81,13 +96,30 @@ export function createSecretVariable(
 	};
 }
 
+/** `database` is the one of the process. */
 export function listSecretVariables(
 	names: readonly SecretVariable[],
+	database: Database | null,
 ): EnvVar[] {
 	return names.map((name) =>
-		createSecretVariable(name, { secret: secretVariables[name], key: name }),
+		createSecretVariable(name, {
+			secret: secretVariables[name],
+			key: keyOf(name, database),
+		}),
 	);
 }
+
+/** Under which key of its Secret a variable's value lies: each database has a user of its own. */
+const keyOf = (name: SecretVariable, database: Database | null): string =>
+	name === "MAESTRO_MONGO_URI" && database !== null ? uriKey(database) : name;
+
+/** The values that a process takes from Secrets. */
+export const listSecretValues = (
+	names: readonly SecretVariable[],
+	database: Database | null,
+	values: SecretValues,
+): readonly (string | undefined)[] =>
+	names.map((name) => values[secretVariables[name]][keyOf(name, database)]);
 
 /** A volume with the named keys of `datastores` as files. Files keep a password out of variables and arguments. */
 export function createSecretVolume(

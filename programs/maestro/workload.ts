@@ -10,9 +10,9 @@ import { createWaits } from "./errands.ts";
 import { createGate, createIndexConfiguration } from "./gates.ts";
 import { createPodSpec, runAs, spreadReplicas, writeToTmp } from "./pods.ts";
 import { createProbes } from "./probes.ts";
-import { secretVariables } from "./processes.ts";
 import {
 	fingerprint,
+	listSecretValues,
 	listSecretVariables,
 	type SecretValues,
 } from "./secrets.ts";
@@ -72,6 +72,7 @@ function createDeployment(
 			: createGate(process.gate, process.port, images);
 	const waits = createWaits(process.waitsFor, {
 		stores,
+		database: process.database,
 		serverImage: images.server,
 	});
 	new kubernetes.apps.v1.Deployment(process.name, {
@@ -92,9 +93,7 @@ function createDeployment(
 					labels,
 					annotations: {
 						"impresario.dev/secrets": fingerprint(
-							process.secrets.map(
-								(name) => secrets[secretVariables[name]][name],
-							),
+							listSecretValues(process.secrets, process.database, secrets),
 						),
 						// The key's id is no secret, and changes with the key.
 						...(surroundings.uploads !== null && process.keepsFiles
@@ -197,7 +196,7 @@ function listVariables(
 			value === undefined || isNamed(name) ? [] : [{ name, value }],
 		),
 		...ofUploads,
-		...listSecretVariables(process.secrets),
+		...listSecretVariables(process.secrets, process.database),
 	];
 }
 

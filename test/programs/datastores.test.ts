@@ -118,7 +118,7 @@ test("the migration waits for MongoDB, runs upstream's script in the server's im
 	assert.deepEqual(pod.initContainers?.[1]?.command, ["npm", "run", "migrate"]);
 	assert.match(
 		loadContainer(pod).command?.join("\n") ?? "",
-		/migrations\.updateOne\(\{ _id: "maestroserver\/server-maestro:0\.6\.0" \}/,
+		/impresario_migrations\.updateOne\(\{ _id: "maestroserver\/server-maestro:0\.6\.0" \}/,
 	);
 });
 

@@ -3,12 +3,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createContext, runInContext } from "node:vm";
 import {
-	asMaestro,
 	completeReplicaSet,
 	expectMigration,
 	formReplicaSet,
 	noteMigration,
+	signIn,
 } from "../../programs/maestro/mongodb-scripts.ts";
+import { databases } from "../../programs/maestro/processes.ts";
+
+interface User {
+	readonly pwd: string;
+	readonly roles: readonly { readonly role: string; readonly db: string }[];
+}
 
 interface Config {
 	version: number;
@@ -20,7 +26,9 @@ function makeModel() {
 	return {
 		config: undefined as Config | undefined,
 		isPrimary: false,
-		users: new Map<string, { pwd: string }>(),
+		users: new Map<string, User>(),
+		/** Whether the server of somebody else has a primary. */
+		isServed: false,
 		roles: new Set<string>(),
 		granted: new Set<string>(),
 		peersInASet: new Set<string>(),
@@ -43,12 +51,12 @@ function run(script: string, model: Model): void {
 			...(model.config === undefined ? {} : { setName: "maestro" }),
 		}),
 		getUser: (user: string) => model.users.get(user) ?? null,
-		createUser: (user: { user: string; pwd: string }) => {
+		createUser: (user: User & { user: string }) => {
 			assert.ok(model.isPrimary, "only a primary makes users");
 			assert.ok(!model.users.has(user.user), "a user is made once");
 			model.users.set(user.user, user);
 		},
-		updateUser: (user: string, changes: { pwd: string }) => {
+		updateUser: (user: string, changes: User) => {
 			model.users.set(user, changes);
 		},
 		getRole: (role: string) => (model.roles.has(role) ? { role } : null),
@@ -63,13 +71,15 @@ function run(script: string, model: Model): void {
 		},
 		adminCommand: (command: Record<string, unknown>) => answer(command, model),
 	};
-	const migrations = {
+	const impresario_migrations = {
 		updateOne: (filter: { _id: string }) => model.notes.add(filter._id),
-		findOne: (filter: { _id: string }) =>
-			model.notes.has(filter._id) ? filter : null,
+		findOne: (filter?: { _id: string }) =>
+			filter !== undefined && model.notes.has(filter._id) ? filter : null,
 	};
 	const getSiblingDB = (name: string) =>
-		name === "admin" ? { ...admin, getSiblingDB } : { migrations };
+		name === "admin"
+			? { ...admin, getSiblingDB }
+			: { impresario_migrations, getSiblingDB };
 	const context = createContext({
 		db: { getSiblingDB },
 		cat: (path: string) => `content of ${path}`,
@@ -77,11 +87,12 @@ function run(script: string, model: Model): void {
 			throw new Quit();
 		},
 		Mongo: function Mongo(host: string) {
+			const isMaster = () => ({
+				ismaster: model.isServed,
+				...(model.peersInASet.has(host) ? { setName: "maestro" } : {}),
+			});
 			return {
-				getDB: () => ({
-					isMaster: () =>
-						model.peersInASet.has(host) ? { setName: "maestro" } : {},
-				}),
+				getDB: (name: string) => ({ ...getSiblingDB(name), isMaster }),
 			};
 		},
 	});
@@ -186,10 +197,57 @@ test("the set is completed one member at a time", () => {
 	);
 });
 
-test("a set of one is complete at once, with the user that Maestro signs in as", () => {
+test("a set of one is complete at once, with the users that Maestro signs in as", () => {
 	const model = givenFormedSet();
 	assert.equal(repeat(completeReplicaSet(1), model), 0);
-	run(asMaestro("own"), model);
+	for (const database of databases) run(signIn("own", database), model);
+});
+
+test("each database has a user of its own, who has no right on another", () => {
+	const model = givenFormedSet();
+	repeat(completeReplicaSet(1), model);
+	for (const database of databases) {
+		const user = model.users.get(database);
+		assert.deepEqual(structuredClone(user?.roles), [
+			{ role: "readWrite", db: database },
+		]);
+		assert.equal(
+			user?.pwd,
+			`content of /etc/impresario/mongodb/mongodb-password.${database}`,
+		);
+	}
+});
+
+test("who fetches metrics may look at the cluster and at no data", () => {
+	const model = givenFormedSet();
+	repeat(completeReplicaSet(1), model);
+	assert.deepEqual(structuredClone(model.users.get("exporter")?.roles), [
+		{ role: "clusterMonitor", db: "admin" },
+		{ role: "read", db: "local" },
+	]);
+});
+
+test("an external server is waited for until it has a primary", () => {
+	const model = makeModel();
+	const script = signIn("external", "maestro-reports");
+	assert.throws(() => run(script, model), /no primary/);
+	model.isServed = true;
+	run(script, model);
+	assert.match(
+		script,
+		/new Mongo\(cat\("\/etc\/impresario\/mongodb\/mongodb-uri\.maestro-reports"\)\)/,
+	);
+});
+
+test("migrations are noted in an external server as well", () => {
+	const model = makeModel();
+	model.isServed = true;
+	run(noteMigration("external", "server:0.6.0"), model);
+	run(expectMigration("external", "server:0.6.0"), model);
+	assert.throws(
+		() => run(expectMigration("external", "server:0.6.1"), model),
+		/not ended yet/,
+	);
 });
 
 test("root gets the right to replay an oplog, which a restore needs", () => {
@@ -233,7 +291,10 @@ test("nothing is done before there is a root user", () => {
 		() => run(completeReplicaSet(1), model),
 		/root user is not there/,
 	);
-	assert.throws(() => run(asMaestro("own"), model), /user is not there/);
+	assert.throws(
+		() => run(signIn("own", "maestro-client"), model),
+		/user is not there/,
+	);
 });
 
 test("a server waits for the migrations of its own image", () => {

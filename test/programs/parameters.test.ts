@@ -288,14 +288,15 @@ describe("with an external MongoDB", () => {
 			assert.doesNotMatch(listNames(declaration, kind).join(), /mongodb/);
 		assert.doesNotMatch(
 			JSON.stringify(loadObject(declaration, "Secret", "datastores")),
-			/MONGODB_/,
+			/MONGODB_|mongodb-password/,
 		);
 	});
 
 	test("every process gets its connection string as it is", () => {
 		assert.equal(
-			loadObject(declaration, "Secret", "datastores").stringData
-				?.MAESTRO_MONGO_URI,
+			loadObject(declaration, "Secret", "datastores").stringData?.[
+				"mongodb-uri.maestro-reports"
+			],
 			uri,
 		);
 	});
@@ -317,7 +318,7 @@ describe("with an external MongoDB", () => {
 			.initContainers?.[0];
 		assert.match(
 			wait?.command?.join("\n") ?? "",
-			/new Mongo\(cat\("\/etc\/impresario\/mongodb\/MAESTRO_MONGO_URI"\)\)/,
+			/new Mongo\(cat\("\/etc\/impresario\/mongodb\/mongodb-uri\.maestro-client"\)\)/,
 		);
 	});
 

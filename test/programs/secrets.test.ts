@@ -1,6 +1,7 @@
 // Who gets which secret, and that none of them is ever plain.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { databases } from "../../programs/maestro/processes.ts";
 import { type ProcessName, processNames } from "../../src/domain/release.ts";
 import { createSecrets, secretNames } from "../../src/domain/secret.ts";
 import {
@@ -125,27 +126,66 @@ test("the Secrets hold the environment's own values", () => {
 		assert.equal(value, `planted-${name}`);
 });
 
-test("the connection strings name the members of the size", () => {
-	const uri = (size: Declaration) =>
-		loadObject(size, "Secret", "datastores").stringData?.MAESTRO_MONGO_URI;
+const loadValue = (size: Declaration, key: string) =>
+	loadObject(size, "Secret", "datastores").stringData?.[key] ?? "";
+
+test("the connection strings name the members of the size, and the user of the database", () => {
+	for (const database of databases) {
+		const password = loadValue(ha, `mongodb-password.${database}`);
+		assert.match(password, /^[0-9a-f]{64}$/);
+		assert.equal(
+			loadValue(small, `mongodb-uri.${database}`),
+			`mongodb://${database}:${password}@mongodb-0.mongodb:27017/?replicaSet=maestro&authSource=admin&w=majority`,
+		);
+		assert.equal(
+			loadValue(ha, `mongodb-uri.${database}`),
+			`mongodb://${database}:${password}@mongodb-0.mongodb:27017,mongodb-1.mongodb:27017,mongodb-2.mongodb:27017/?replicaSet=maestro&authSource=admin&w=majority`,
+		);
+	}
 	assert.equal(
-		uri(small),
-		"mongodb://maestro:planted-MONGODB_PASSWORD@mongodb-0.mongodb:27017/?replicaSet=maestro&authSource=admin&w=majority",
-	);
-	assert.equal(
-		uri(ha),
-		"mongodb://maestro:planted-MONGODB_PASSWORD@mongodb-0.mongodb:27017,mongodb-1.mongodb:27017,mongodb-2.mongodb:27017/?replicaSet=maestro&authSource=admin&w=majority",
-	);
-	assert.equal(
-		loadObject(ha, "Secret", "datastores").stringData?.CELERY_BROKER_URL,
+		loadValue(ha, "CELERY_BROKER_URL"),
 		"amqp://maestro:planted-RABBITMQ_PASSWORD@rabbitmq:5672//",
 	);
+});
+
+test("each user of MongoDB has another password, and it is no other secret", () => {
+	const { stringData = {} } = loadObject(ha, "Secret", "datastores");
+	const passwords = Object.entries(stringData)
+		.filter(([key]) => key.startsWith("mongodb-password."))
+		.map(([, value]) => value);
+	assert.equal(passwords.length, 4);
+	assert.equal(
+		new Set(Object.values(stringData)).size,
+		Object.keys(stringData).length,
+	);
+});
+
+test("a process gets the connection string of its own database", () => {
+	for (const [name, database] of [
+		["server", "maestro-client"],
+		["data", "maestro-client"],
+		["scheduler", "maestro-client"],
+		["reports", "maestro-reports"],
+		["reports-worker", "maestro-reports"],
+		["audit", "maestro-audit"],
+	] as const) {
+		const { env = [] } = loadContainer(
+			loadPod(loadObject(ha, "Deployment", name)),
+		);
+		const from = env.find((variable) => variable.name === "MAESTRO_MONGO_URI")
+			?.valueFrom?.secretKeyRef;
+		assert.deepEqual(from, {
+			name: "datastores",
+			key: `mongodb-uri.${database}`,
+		});
+	}
 });
 
 test("no secret and no kubeconfig is sent to the engine as plain text", () => {
 	const values = [
 		plantedKubeconfig,
 		...secretNames.map((name) => plantedSecrets[name]),
+		...Object.values(loadObject(ha, "Secret", "datastores").stringData ?? {}),
 	];
 	for (const { shown, type, name } of [...ha.resources, ...small.resources])
 		for (const value of values)
