@@ -15,6 +15,7 @@ import { createIdentity } from "./identity.ts";
 import { createIngress } from "./ingress.ts";
 import { createMigration } from "./migration.ts";
 import { createMongodb } from "./mongodb.ts";
+import { createMonitoring } from "./monitoring.ts";
 import { createNamespace, createProvider } from "./namespace.ts";
 import { createNetworkPolicies } from "./network-policies.ts";
 import { accountName } from "./pods.ts";
@@ -89,6 +90,7 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 			createIngress(process, process.publicPath, input);
 	}
 
+	createMonitoring(input, stores);
 	createBackups(input, {
 		plan: parameters.backups,
 		storage: claim("backups").size,

@@ -15,13 +15,15 @@ import {
 	completeReplicaSet,
 	formReplicaSet,
 	isUsable,
+	passwordKey,
 	secretFolder,
 	startMember,
 } from "./mongodb-scripts.ts";
+import { annotateMetrics, mongodbMetrics } from "./monitoring.ts";
 import { createPodSpec, runAsUser, writeToTmp } from "./pods.ts";
 import type { Probes } from "./probes.ts";
-import { createSecretVolume } from "./secrets.ts";
-import { type Sizing, sizeMember } from "./sizing.ts";
+import { createSecretVariable, createSecretVolume } from "./secrets.ts";
+import { exporterResources, type Sizing, sizeMember } from "./sizing.ts";
 import { createDisruptionBudget } from "./workload.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
@@ -74,13 +76,14 @@ function createMembers(sizing: Sizing, storage: Storage): void {
 			template: {
 				metadata: {
 					labels: labelsOf({ name: part.name, component: part.component }),
+					annotations: annotateMetrics(mongodbMetrics),
 				},
 				spec: createPodSpec({
 					// A clean end hands the primary's role over and spares the next start a recovery.
 					terminationGracePeriodSeconds: 60,
 					securityContext: { fsGroup: mongodb.uid },
 					...separateMembers(part.name, sizing),
-					containers: [createMember(sizing.mongodb)],
+					containers: [createMember(sizing.mongodb), createExporter()],
 					volumes: [
 						createSecretVolume("secrets", [
 							"MONGODB_KEYFILE",
@@ -119,6 +122,39 @@ function createMember(size: Sizing["mongodb"]): Container {
 			...writeToTmp.securityContext,
 		},
 		resources: sizeMember(size.memoryMiB),
+	};
+}
+
+/** Looks at the member beside it, as a user who sees no data. */
+function createExporter(): Container {
+	const { name, image, port, user } = mongodb.exporter;
+	return {
+		name,
+		image,
+		args: [
+			"--mongodb.direct-connect",
+			"--collector.replicasetstatus",
+			"--collector.diagnosticdata",
+			`--web.listen-address=:${port}`,
+		],
+		env: [
+			{
+				name: "MONGODB_URI",
+				value: `mongodb://127.0.0.1:${mongodb.port}/admin`,
+			},
+			{ name: "MONGODB_USER", value: user },
+			createSecretVariable("MONGODB_PASSWORD", {
+				secret: "datastores",
+				key: passwordKey(user),
+			}),
+		],
+		ports: [{ name: "metrics", containerPort: port }],
+		livenessProbe: { tcpSocket: { port: "metrics" }, periodSeconds: 30 },
+		securityContext: {
+			...runAsUser(mongodb.uid),
+			readOnlyRootFilesystem: true,
+		},
+		resources: exporterResources,
 	};
 }
 

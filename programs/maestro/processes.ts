@@ -327,7 +327,8 @@ export const processes: readonly Process[] = [
 			"nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
 		},
 		secrets: ["MAESTRO_SECRETJWT", "MAESTRO_WEBSOCKET_SECRET"],
-		variables: { CENTRIFUGO_HEALTH: "true" },
+		// Both are off by default.
+		variables: { CENTRIFUGO_HEALTH: "true", CENTRIFUGO_PROMETHEUS: "true" },
 		runsAs: "root",
 		memoryMiB: 256,
 	},

@@ -10,6 +10,7 @@ import { processes } from "./processes.ts";
 import {
 	addResources,
 	countReplicas,
+	exporterResources,
 	parseMiB,
 	parseMillis,
 	type Resources,
@@ -70,10 +71,17 @@ function listPods({ size, parameters }: Wish): Pods[] {
 				...(findGate(process.name, parameters) === null ? [] : [gateResources]),
 			]),
 		})),
-		...[sizing.mongodb, sizing.rabbitmq].map((store) => ({
-			count: store.members,
-			resources: sizeMember(store.memoryMiB),
-		})),
+		{
+			count: sizing.mongodb.members,
+			resources: addResources([
+				sizeMember(sizing.mongodb.memoryMiB),
+				exporterResources,
+			]),
+		},
+		{
+			count: sizing.rabbitmq.members,
+			resources: sizeMember(sizing.rabbitmq.memoryMiB),
+		},
 		{ count: jobs, resources: job },
 		{ count: strangers, resources: stranger },
 	];
@@ -119,8 +127,13 @@ function sizeLimits(wish: Wish) {
 	return [
 		{
 			type: "Container",
-			default: { ...stranger.limits },
-			defaultRequest: { ...stranger.requests },
+			// No container says how much of its node's disk it needs. All of them write little, except a backup on its
+			// way to a bucket, which lies on the node for a while and is no larger than the databases.
+			default: {
+				...stranger.limits,
+				"ephemeral-storage": decideStorage(wish, "mongodb"),
+			},
+			defaultRequest: { ...stranger.requests, "ephemeral-storage": "64Mi" },
 			max: {
 				cpu: `${largest(all.map(({ cpu }) => parseMillis(cpu)))}m`,
 				memory: `${largest(all.map(({ memory }) => parseMiB(memory)))}Mi`,

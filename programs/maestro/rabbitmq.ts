@@ -13,6 +13,7 @@ import {
 	type Storage,
 	separateMembers,
 } from "./members.ts";
+import { annotateMetrics, rabbitmqMetrics } from "./monitoring.ts";
 import { createPodSpec, runAsUser } from "./pods.ts";
 import type { Probes } from "./probes.ts";
 import {
@@ -37,17 +38,25 @@ export function createRabbitmq(sizing: Sizing, storage: Storage): void {
 	createServices();
 	new kubernetes.core.v1.ConfigMap(part.name, {
 		metadata: { name: part.name, labels: labelsOf(part) },
-		data: { "rabbitmq.conf": configure(sizing.rabbitmq) },
+		data: {
+			"rabbitmq.conf": configure(sizing.rabbitmq),
+			enabled_plugins: enabledPlugins,
+		},
 	});
 	createNodes(sizing, storage);
 	if (sizing.rabbitmq.members > 1)
 		createDisruptionBudget(part.name, part.component);
 }
 
+/** In Erlang's terms. The management's API tells the verification who works on the queues. */
+const enabledPlugins = "[rabbitmq_management,rabbitmq_prometheus].\n";
+
 /** The text of rabbitmq.conf. */
 export function configure(size: Sizing["rabbitmq"]): string {
 	const lines = [
 		"cluster_name = maestro",
+		// Otherwise a queue without a consumer is lost in the sum.
+		"prometheus.return_per_object_metrics = true",
 		// Of the container's limit; which limit the node sees depends on the cgroups' version.
 		`vm_memory_high_watermark.absolute = ${Math.floor(size.memoryMiB * 0.6)}MiB`,
 	];
@@ -122,8 +131,10 @@ function createNodes(sizing: Sizing, storage: Storage): void {
 				metadata: {
 					labels: labelsOf({ name: part.name, component: part.component }),
 					annotations: {
+						...annotateMetrics(rabbitmqMetrics),
 						"impresario.dev/configuration": fingerprint([
 							configure(sizing.rabbitmq),
+							enabledPlugins,
 						]),
 					},
 				},
@@ -196,6 +207,7 @@ function createNode(size: Sizing["rabbitmq"]): Container {
 		ports: [
 			{ name: "amqp", containerPort: rabbitmq.port },
 			{ name: "management", containerPort: rabbitmq.managementPort },
+			{ name: "metrics", containerPort: rabbitmq.metricsPort },
 		],
 		volumeMounts: [
 			{ name: "data", mountPath: dataFolder },
@@ -203,6 +215,12 @@ function createNode(size: Sizing["rabbitmq"]): Container {
 				name: "configuration",
 				mountPath: "/etc/rabbitmq/conf.d/30-impresario.conf",
 				subPath: "rabbitmq.conf",
+				readOnly: true,
+			},
+			{
+				name: "configuration",
+				mountPath: "/etc/rabbitmq/enabled_plugins",
+				subPath: "enabled_plugins",
 				readOnly: true,
 			},
 		],

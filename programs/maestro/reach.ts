@@ -4,6 +4,7 @@ import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import { jobLabel } from "../../src/domain/cluster.ts";
 import { selectorOf } from "./conventions.ts";
 import { mongodb, rabbitmq, type Stores } from "./datastores.ts";
+import { listMetrics } from "./monitoring.ts";
 import type { Tailored } from "./tailor.ts";
 
 /** A part of the environment: a process, a store or a kind of Job. */
@@ -63,7 +64,14 @@ export function decideReach(plan: Plan): Reach {
 			...listVerificationCalls(plan),
 		],
 		exits: listExits(plan),
-		entrances: listEntrances(plan.processes),
+		entrances: [
+			...listEntrances(plan.processes),
+			...listMetrics(plan.stores).map(({ part, port }) => ({
+				from: "monitoring" as const,
+				to: part,
+				port,
+			})),
+		],
 	};
 }
 

@@ -128,5 +128,8 @@ export const parseMiB = (quantity: string): number =>
 export const sizeMember = (memoryMiB: number): Resources =>
 	sizeContainer(100, memoryMiB);
 
+/** For what fetches the metrics of a member. */
+export const exporterResources = sizeContainer(10, 128, 500);
+
 /** For containers that only wait, or run for a moment. */
 export const errandResources = sizeContainer(10, 256);

@@ -8,6 +8,7 @@ import { labelsOf, selectorOf } from "./conventions.ts";
 import type { Stores } from "./datastores.ts";
 import { createWaits } from "./errands.ts";
 import { createGate, createIndexConfiguration } from "./gates.ts";
+import { annotateProcess } from "./monitoring.ts";
 import { createPodSpec, runAs, spreadReplicas, writeToTmp } from "./pods.ts";
 import { createProbes } from "./probes.ts";
 import {
@@ -92,6 +93,7 @@ function createDeployment(
 				metadata: {
 					labels,
 					annotations: {
+						...annotateProcess(process.name),
 						"impresario.dev/secrets": fingerprint(
 							listSecretValues(process.secrets, process.database, secrets),
 						),

@@ -58,6 +58,12 @@ export const deployerRules: readonly Rule[] = [
 		verbs: everything,
 	},
 	{
+		// Where the cluster has the Prometheus operator.
+		apiGroups: ["monitoring.coreos.com"],
+		resources: ["podmonitors", "servicemonitors", "prometheusrules"],
+		verbs: everything,
+	},
+	{
 		apiGroups: ["rbac.authorization.k8s.io"],
 		resources: ["roles", "rolebindings"],
 		verbs: everything,

@@ -143,6 +143,7 @@ test("three brokers know each other by name, stop in a minority and mirror Celer
 	assert.equal(
 		configure(sizings.ha.rabbitmq),
 		`cluster_name = maestro
+prometheus.return_per_object_metrics = true
 vm_memory_high_watermark.absolute = 614MiB
 cluster_formation.peer_discovery_backend = classic_config
 cluster_formation.classic_config.nodes.1 = rabbit@rabbitmq-0.rabbitmq-nodes

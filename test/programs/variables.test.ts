@@ -67,7 +67,7 @@ const expected: Record<ProcessName, Record<string, string>> = {
 	"analytics-front": { API_URL: server, ANALYTICS_URL: analyticsFront },
 	data: {},
 	audit: { MAESTRO_DATA_URI: "http://data:5010" },
-	websocket: { CENTRIFUGO_HEALTH: "true" },
+	websocket: { CENTRIFUGO_HEALTH: "true", CENTRIFUGO_PROMETHEUS: "true" },
 };
 
 let ha: Declaration;
