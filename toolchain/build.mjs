@@ -2,7 +2,9 @@
 // Brings the binaries that Impresario runs: what a variable names, what was built before, what PATH
 // offers in the pinned version, and otherwise a build from the pinned Go modules beside this file.
 //
-//   node toolchain/build.mjs [engine] [sandbox] [--dir DIR]
+//   node toolchain/build.mjs [engine] [sandbox] [judges] [--dir DIR]
+//
+// Without a part it brings engine and sandbox: judges are for the tests alone.
 //
 // Writes DIR/tools.json, tool name → absolute path. DIR is .impresario/toolchain, or TOOLCHAIN_DIR.
 // Safe to run twice and side by side: one builder per module holds a lock, the others wait for it.
@@ -32,6 +34,7 @@ import { modules } from "./modules.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const goMinor = 26;
+const knownParts = ["engine", "sandbox", "judges"];
 const progressEveryMs = 15_000;
 const lockPollMs = 500;
 const say = (line) => console.log(`toolchain: ${line}`);
@@ -369,9 +372,8 @@ function locate(module, output) {
 }
 
 async function main(args) {
-	const parts = new Set(
-		args.filter((arg) => arg === "engine" || arg === "sandbox"),
-	);
+	const named = args.filter((arg) => knownParts.includes(arg));
+	const parts = new Set(named.length > 0 ? named : ["engine", "sandbox"]);
 	const dirFlag = args.indexOf("--dir");
 	const dir = resolve(
 		dirFlag >= 0
@@ -380,9 +382,7 @@ async function main(args) {
 					join(here, "..", ".impresario", "toolchain")),
 	);
 	mkdirSync(dir, { recursive: true });
-	const wanted = modules.filter(
-		(module) => parts.size === 0 || parts.has(module.part),
-	);
+	const wanted = modules.filter((module) => parts.has(module.part));
 	const outputs = new Map(
 		wanted.map((module) => [
 			module,

@@ -8,6 +8,8 @@ const etcdVersion = "3.6.8";
 const kwokVersion = "0.8.0";
 const ferretdbVersion = "1.24.0";
 const mongoToolsVersion = "100.10.0";
+const kubeconformVersion = "0.8.0";
+const kubeScoreVersion = "1.20.0";
 
 const kubernetesVersionFlags = [
 	"k8s.io/component-base/version",
@@ -33,7 +35,7 @@ const kubernetesVersionFlags = [
  * @typedef {object} Module
  * @property {string} name      folder below toolchain/
  * @property {string} version
- * @property {"engine" | "sandbox"} part  engine parts are needed everywhere, sandbox parts only without a cluster of one's own
+ * @property {"engine" | "sandbox" | "judges"} part  engine parts are needed everywhere, sandbox parts only without a cluster of one's own, judges by the tests alone
  * @property {number} minutes   a cold build on two cores, for the progress line
  * @property {string} ldflags
  * @property {string[]} [flags]
@@ -182,5 +184,36 @@ export const modules = [
 			versionArgs: ["--version"],
 			version: mongoToolsVersion,
 		})),
+	},
+	{
+		// They judge what the programs render, and bring the schemas of the Prometheus operator's objects.
+		name: "judges",
+		version: kubeScoreVersion,
+		part: "judges",
+		minutes: 1,
+		ldflags: "-s -w",
+		extracts: [
+			{
+				module: "github.com/prometheus-operator/prometheus-operator",
+				from: "example/prometheus-operator-crd",
+				to: "crds",
+			},
+		],
+		binaries: [
+			{
+				name: "kube-score",
+				pkg: "github.com/zegl/kube-score/cmd/kube-score",
+				variable: "KUBE_SCORE_BIN",
+				versionArgs: ["version"],
+				version: kubeScoreVersion,
+			},
+			{
+				name: "kubeconform",
+				pkg: "github.com/yannh/kubeconform/cmd/kubeconform",
+				variable: "KUBECONFORM_BIN",
+				versionArgs: ["-v"],
+				version: kubeconformVersion,
+			},
+		],
 	},
 ];

@@ -57,11 +57,11 @@ export async function kubectl(
 	kubeconfig: string,
 	...args: string[]
 ): Promise<string> {
-	const { stdout } = await run(findKubectl(), [
-		"--kubeconfig",
-		kubeconfig,
-		...args,
-	]);
+	const { stdout } = await run(
+		findKubectl(),
+		["--kubeconfig", kubeconfig, ...args],
+		{ maxBuffer: 64 * 2 ** 20 },
+	);
 	return stdout;
 }
 
