@@ -1,10 +1,12 @@
-// The Job that asks the version endpoints from inside a namespace. Pure.
+// The Job that looks at an environment from inside its namespace. Pure.
+import type { Check } from "../domain/blueprint.ts";
 import {
 	checksVariable,
 	environmentLabel,
 	jobLabel,
 	managedBy,
 	managedByLabel,
+	queuesPasswordVariable,
 	tenantLabel,
 	type VerifyRequest,
 } from "../domain/cluster.ts";
@@ -68,7 +70,10 @@ function makePodSpec({ image, checks, serviceAccount }: VerifyRequest) {
 				name: verifyContainer,
 				image,
 				command: ["node", "-e", verifyScript],
-				env: [{ name: checksVariable, value: presentValue(checks) }],
+				env: [
+					{ name: checksVariable, value: presentValue(checks) },
+					...listPasswords(checks),
+				],
 				terminationMessagePolicy: "File",
 				securityContext: {
 					allowPrivilegeEscalation: false,
@@ -83,6 +88,24 @@ function makePodSpec({ image, checks, serviceAccount }: VerifyRequest) {
 		],
 	};
 }
+
+/** By reference: a value would be seen by whoever may look at the Job. */
+const listPasswords = (checks: readonly Check[]) =>
+	checks.flatMap((check) =>
+		check.kind === "queues"
+			? [
+					{
+						name: queuesPasswordVariable,
+						valueFrom: {
+							secretKeyRef: {
+								name: check.password.secret,
+								key: check.password.key,
+							},
+						},
+					},
+				]
+			: [],
+	);
 
 /** JSON without a dollar: Kubernetes takes `$(…)` in a variable's value for another variable. */
 const presentValue = (value: unknown): string =>

@@ -1,5 +1,5 @@
 // What the verification found, from the termination message of its pod. Pure.
-import type { VersionCheck } from "../domain/blueprint.ts";
+import type { Check } from "../domain/blueprint.ts";
 import type { CheckResult, VerifyRequest } from "../domain/cluster.ts";
 import { Failure } from "../failure.ts";
 
@@ -10,50 +10,65 @@ export interface Ending {
 	readonly message: string | undefined;
 }
 
-/**
- * Process → the version that it answered, for those that answer one. Throws `verification_failed` naming
- * each endpoint that did not answer as promised, and what it answered.
- */
+/** What the Job found: versions, and each promise that is not kept, as words for a reader. */
+export interface Verdict {
+	/** Process → the version that it answered, for those that answer one. */
+	readonly versions: Record<string, string>;
+	readonly broken: readonly string[];
+}
+
+/** Throws `verification_failed` when there are no findings. */
 export function decideVerification(
 	{ namespace, checks }: Pick<VerifyRequest, "namespace" | "checks">,
 	ending: Ending,
-): Record<string, string> {
+): Verdict {
 	const results = parseResults(ending.message);
 	if (results === undefined) throw makeSilentFailure(namespace, ending);
 	const byProcess = new Map(results.map((result) => [result.process, result]));
-	const broken = checks.flatMap((check) => {
-		const got = findFault(check, byProcess.get(check.process));
-		if (got === undefined) return [];
-		const expected = check.version ?? "an answer";
-		return `${check.process} (expected ${expected}, got ${got})`;
-	});
-	if (broken.length > 0) {
-		throw new Failure({
-			code: "verification_failed",
-			message: `${broken.length} of ${checks.length} version endpoints did not answer as promised: ${broken.join(", ")}.`,
-			untouched: "Everything was left running as it is, for you to look at.",
-			advice: `Compare the release's images with what runs, and read what the named processes write: kubectl -n ${namespace} logs deployment/<process>`,
-		});
-	}
-	return Object.fromEntries(
-		checks.flatMap(({ process }) => {
-			const version = byProcess.get(process)?.version ?? null;
-			return version === null ? [] : [[process, version]];
+	return {
+		broken: checks.flatMap((check) => {
+			const got = findFault(check, byProcess.get(check.process));
+			return got === undefined ? [] : [`${check.process} (${got})`];
 		}),
-	);
+		versions: Object.fromEntries(
+			checks.flatMap(({ process }) => {
+				const version = byProcess.get(process)?.version ?? null;
+				return version === null ? [] : [[process, version]];
+			}),
+		),
+	};
+}
+
+/** Throws `verification_failed`, naming each of them, if there are any. */
+export function requireKept(
+	namespace: string,
+	promised: number,
+	broken: readonly string[],
+): void {
+	if (broken.length === 0) return;
+	throw new Failure({
+		code: "verification_failed",
+		message: `${broken.length} of ${promised} promises of the environment are not kept: ${broken.join(", ")}.`,
+		untouched: "Everything was left running as it is, for you to look at.",
+		advice: `Compare the release's images with what runs, and look at the named parts: kubectl -n ${namespace} get pods; kubectl -n ${namespace} logs deployment/<part>`,
+	});
 }
 
 /** What was got instead of what was promised. The script compares too; here its word is not simply taken. */
 function findFault(
-	check: VersionCheck,
+	check: Check,
 	result: CheckResult | undefined,
 ): string | undefined {
-	if (result === undefined) return "no finding";
+	const expect = (got: string) =>
+		check.version === null ? got : `expected ${check.version}, got ${got}`;
+	if (result === undefined) return expect("no finding");
 	if (check.version !== null && result.version !== null) {
-		return result.version === check.version ? undefined : result.version;
+		return result.version === check.version
+			? undefined
+			: expect(result.version);
 	}
-	if (result.error !== null) return result.error;
-	return check.version === null ? undefined : "no version";
+	if (result.error !== null) return expect(result.error);
+	return check.version === null ? undefined : expect("no version");
 }
 
 function parseResults(

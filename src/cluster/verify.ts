@@ -20,7 +20,12 @@ import { makePath, makeSource, makeWarningSource } from "./sources.ts";
 import { makeTeller } from "./teller.ts";
 import type { Verdict } from "./verdict.ts";
 import { makeVerifyJob, verifyContainer, verifyJobKind } from "./verify-job.ts";
-import { decideVerification, type Ending } from "./verify-results.ts";
+import { findBrokenPods } from "./verify-pods.ts";
+import {
+	decideVerification,
+	type Ending,
+	requireKept,
+} from "./verify-results.ts";
 
 /** See `Cluster.verify`. Begun twice with the same run, it takes over the Job of the first time. */
 export async function verify(
@@ -28,11 +33,22 @@ export async function verify(
 	request: VerifyRequest,
 	hooks: ClusterHooks,
 ): Promise<Record<string, string>> {
+	const { namespace, checks, pods = [] } = request;
 	const job = await createJob(client, request, hooks.signal);
 	const outcome =
 		(await waitForEnd(client, job, hooks)) ??
 		(await loadEnding(client, job, hooks.signal));
-	return decideVerification(request, outcome);
+	const { versions, broken } = decideVerification(request, outcome);
+	const brokenPods = await findBrokenPods(
+		client,
+		{ namespace, pods },
+		hooks.signal,
+	);
+	requireKept(namespace, checks.length + pods.length, [
+		...broken,
+		...brokenPods,
+	]);
+	return versions;
 }
 
 async function createJob(

@@ -43,8 +43,12 @@ export interface BlueprintInput {
 	readonly keepBackups?: boolean;
 }
 
-/** A version endpoint inside the namespace, and what it must answer. */
+/** What the Job of a verification finds out inside of the namespace. */
+export type Check = VersionCheck | ReplicaSetCheck | QueuesCheck;
+
+/** A version endpoint, and what it must answer. */
 export interface VersionCheck {
+	readonly kind?: "version";
 	readonly process: string;
 	/** As reached from inside the namespace. */
 	readonly url: string;
@@ -52,10 +56,48 @@ export interface VersionCheck {
 	readonly version: string | null;
 }
 
+/** That a replica set has its members and one primary. Asked of each member, without signing in. */
+export interface ReplicaSetCheck {
+	readonly kind: "replicaSet";
+	readonly process: string;
+	/** The set's name. */
+	readonly set: string;
+	/** `host:port` of each member. */
+	readonly hosts: readonly string[];
+	readonly version: null;
+}
+
+/** That somebody works on each queue. Asked of the management of RabbitMQ. */
+export interface QueuesCheck {
+	readonly kind: "queues";
+	readonly process: string;
+	/** Of the management's list of queues. */
+	readonly url: string;
+	readonly queues: readonly string[];
+	readonly user: string;
+	/** Where the password lies in the namespace. */
+	readonly password: { readonly secret: string; readonly key: string };
+	readonly version: null;
+}
+
+/** What must be true of the pods of a part, as the cluster sees it: no Job in the namespace may look at them. */
+export interface PodPromise {
+	/** The part's `app.kubernetes.io/name`. */
+	readonly part: string;
+	/** How many are ready. */
+	readonly ready: number;
+	/** Whether one more would break the promise. */
+	readonly exactly: boolean;
+	/** On how many different nodes at least. */
+	readonly nodes: number;
+}
+
 export interface BlueprintOutputs {
 	readonly endpoints: Endpoints;
-	/** Processes whose documented version endpoint is asked after a deploy. */
-	readonly checks: readonly VersionCheck[];
+	/** What is asked inside of the namespace after a deploy. */
+	readonly checks: readonly Check[];
+	/** What is asked of the cluster after a deploy. */
+	readonly pods?: readonly PodPromise[];
 	/** The account for a pod of the service's own. Without it, the namespace's default one. */
 	readonly serviceAccount?: string;
 	/** What is less than Maestro advises, and why. */

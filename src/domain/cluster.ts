@@ -1,5 +1,5 @@
 // What `apply` needs of a cluster.
-import type { VersionCheck } from "./blueprint.ts";
+import type { Check, PodPromise } from "./blueprint.ts";
 import type { NewEvent } from "./event.ts";
 
 export interface ClusterHooks {
@@ -28,8 +28,8 @@ export interface Cluster {
 		hooks: ClusterHooks,
 	): Promise<void>;
 	/**
-	 * Runs the verification Job inside the namespace and returns what each version endpoint answered.
-	 * Throws `verification_failed` naming each endpoint that did not answer as promised.
+	 * Runs the verification Job inside the namespace, looks at its pods, and returns what each version endpoint
+	 * answered. Throws `verification_failed` naming each promise that is not kept.
 	 */
 	verify(
 		request: VerifyRequest,
@@ -59,7 +59,8 @@ export interface VerifyRequest {
 	readonly run: string;
 	/** Runs the script: an image with Node in it. */
 	readonly image: string;
-	readonly checks: readonly VersionCheck[];
+	readonly checks: readonly Check[];
+	readonly pods?: readonly PodPromise[];
 	/** Of the pod; without it, the namespace's default one. */
 	readonly serviceAccount?: string;
 }
@@ -103,14 +104,18 @@ export const environmentLabel = "impresario.dev/environment";
 export const tenantLabel = "impresario.dev/tenant";
 export const managedByLabel = "app.kubernetes.io/managed-by";
 export const managedBy = "impresario";
-/** The variable in which the verification Job finds its VersionChecks, as JSON. */
+/** The variable in which the verification Job finds its Checks, as JSON. */
 export const checksVariable = "CHECKS";
+/** The variable with the password for the management of RabbitMQ, where queues are checked. */
+export const queuesPasswordVariable = "QUEUES_PASSWORD";
+/** Says of a pod which part of the topology it is. */
+export const partLabel = "app.kubernetes.io/name";
 
 /** What the verification Job leaves as its termination message, as JSON; one entry per check. */
 export interface CheckResult {
 	readonly process: string;
 	/** The version that the endpoint answered, if it answered one. */
 	readonly version: string | null;
-	/** Why there is no version, or why it is not the promised one. */
+	/** Why there is no version or not the promised one, or what else is not as promised. */
 	readonly error: string | null;
 }

@@ -130,7 +130,7 @@ test("what did not answer as promised is named, with what was promised and what 
 	assert.equal(failure.code, "verification_failed");
 	assert.equal(
 		failure.message,
-		"2 of 2 version endpoints did not answer as promised: server (expected 0.6.1, got 0.6.0), client (expected an answer, got connection refused).",
+		"2 of 2 promises of the environment are not kept: server (expected 0.6.1, got 0.6.0), client (connection refused).",
 	);
 	assert.equal(failure.retryable, false);
 });
@@ -311,7 +311,9 @@ test("the Job's pod may do nothing but ask", () => {
 test("the checks are handed over whole, without what Kubernetes would expand", () => {
 	const checks = [{ process: "a", url: "http://a/?x=$(HOME)$$", version: "1" }];
 	const { spec } = makeVerifyJob({ ...request, checks }, {}).spec.template;
-	const value = spec.containers[0]?.env[0]?.value ?? "";
+	const variable = spec.containers[0]?.env[0];
+	assert.ok(variable !== undefined && "value" in variable);
+	const { value } = variable;
 	assert.ok(!value.includes("$"));
 	assert.deepEqual(JSON.parse(value), checks);
 });

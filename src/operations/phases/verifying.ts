@@ -1,11 +1,12 @@
-// Asks every version endpoint from inside the namespace and compares with the release.
+// Asks every version endpoint from inside the namespace, compares with the release, and looks whether the topology is
+// as promised.
 import { placeImage } from "../../domain/release.ts";
 import { take, type Work } from "../work.ts";
 
 export async function verify(work: Work): Promise<void> {
 	const { operation, signal, record } = work;
 	const { input } = take(work, "run");
-	const { checks, serviceAccount } = take(work, "outputs");
+	const { checks, pods, serviceAccount } = take(work, "outputs");
 	const versions = await take(work, "cluster").verify(
 		{
 			namespace: input.namespace,
@@ -16,6 +17,7 @@ export async function verify(work: Work): Promise<void> {
 				input.target.settings.registry,
 			),
 			checks,
+			...(pods === undefined ? {} : { pods }),
 			...(serviceAccount === undefined ? {} : { serviceAccount }),
 		},
 		{ signal, onEvent: record },
