@@ -79,12 +79,7 @@ function buildToolchain(parts) {
 	try {
 		execFileSync(
 			process.execPath,
-			[
-				join(root, "toolchain", "build.mjs"),
-				...parts,
-				"--dir",
-				toolchainDir,
-			],
+			[join(root, "toolchain", "build.mjs"), ...parts, "--dir", toolchainDir],
 			{ cwd: root, stdio: "inherit" },
 		);
 	} catch {
