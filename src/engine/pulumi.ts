@@ -7,12 +7,12 @@ import type {
 	EngineRun,
 } from "../domain/engine.ts";
 import { noChanges } from "../domain/operation.ts";
+import { listSecrets, makeRedactor } from "../domain/redact.ts";
 import { Failure } from "../failure.ts";
 import { findExit, makeCommand } from "./command.ts";
 import { decideFailure } from "./failures.ts";
 import { type EventFollower, followEvents } from "./follow.ts";
 import { type FindProgram, makeProgram, silenceDebugLog } from "./program.ts";
-import { listSecrets, makeRedactor } from "./redact.ts";
 import {
 	openWorkspace,
 	prepareHome,

@@ -113,6 +113,8 @@ export async function openWorkspace(
 	// Two runs that shared a folder would race on the settings in it.
 	const folder = join(options.workRoot, stack);
 	await mkdir(folder, { recursive: true, mode: 0o700 });
+	// The CLI looks for a repository above its folder and writes its author into the state: the search ends here.
+	await mkdir(join(options.workRoot, ".git"), { recursive: true });
 	const workspace = await LocalWorkspace.create({
 		workDir: folder,
 		pulumiCommand: options.command,
