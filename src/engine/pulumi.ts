@@ -123,15 +123,28 @@ async function destroy(
 		await state.remove();
 		return { changes: noChanges, outputs: null };
 	}
+	const redact = makeRedactor(listSecrets(run.input));
+	const program = makeProgram(run, {
+		findProgram: options.findProgram,
+		redact,
+	});
 	return attempt(
 		{ options, run, hooks, state },
-		() => undefined,
+		program.findFailure,
 		async (session) => {
-			const stack = await Stack.select(run.stack, session.workspace);
-			await stack.destroy(session.common);
-			const changes = await session.events.settle();
-			await state.remove();
-			return { changes, outputs: null };
+			try {
+				const stack = await Stack.select(run.stack, session.workspace);
+				session.workspace.program = program.program;
+				// The program runs for its provider's sake: the state holds the credentials of the last update, and
+				// the cluster may have got others since.
+				await stack.destroy({ ...session.common, runProgram: true });
+				const changes = await session.events.settle();
+				await state.remove();
+				// The program says "same" of what is deleted right after.
+				return { changes: { ...changes, same: 0 }, outputs: null };
+			} finally {
+				program.close();
+			}
 		},
 	);
 }
