@@ -186,6 +186,7 @@ test("a destroy after the CLI was killed in the middle of a create works", async
 	await until("the first resource is there", () => hooks.events.length === 1);
 	sendSignal(pids.at(-1) ?? 0, "SIGKILL");
 	await run;
+	current.program = declare("one");
 	const outcome = await engine.destroy(givenRun(), givenHooks());
 	assert.equal(outcome.outputs, null);
 });
