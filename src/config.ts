@@ -5,6 +5,16 @@ import { z } from "zod";
 import { dnsLabel } from "./domain/names.ts";
 import { Failure } from "./failure.ts";
 
+const wholeNumber = (min: number, max: number) =>
+	z
+		.string()
+		.refine(
+			(text) =>
+				/^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max,
+			`must be a whole number from ${min} to ${max}`,
+		)
+		.transform(Number);
+
 const variables = z.object({
 	DATABASE_URL: z
 		.string()
@@ -18,7 +28,7 @@ const variables = z.object({
 		)
 		.optional(),
 	HOST: z.string().default("127.0.0.1"),
-	PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+	PORT: wholeNumber(0, 65_535).default(8080),
 	DATA_DIR: z.string().default(".impresario"),
 	TOOLCHAIN_DIR: z.string().optional(),
 	TARGET_KUBECONFIG: z.string().optional(),
@@ -34,7 +44,7 @@ const variables = z.object({
 	TARGET_INGRESS_CLASS: z.string().optional(),
 	TARGET_STORAGE_CLASS: z.string().optional(),
 	SEAL_KEY: z.string().optional(),
-	WORKER_CHILDREN: z.coerce.number().int().min(1).max(64).optional(),
+	WORKER_CHILDREN: wholeNumber(1, 64).optional(),
 	LOG_LEVEL: z
 		.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
 		.optional(),

@@ -9,6 +9,7 @@ import {
 	openWorker,
 	prepareInstallation,
 	readTarget,
+	requirePrepared,
 } from "./open.ts";
 import { startAll } from "./start.ts";
 import { translateDatabaseError } from "./store/db.ts";
@@ -39,6 +40,7 @@ const roles: Record<string, (opened: Opened) => Promise<void>> = {
 	async api(opened) {
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
+		await requirePrepared(base);
 		const api = await openApi(base);
 		opened.push(api);
 		print(`serving on ${api.url}`);
@@ -46,6 +48,7 @@ const roles: Record<string, (opened: Opened) => Promise<void>> = {
 	async worker(opened) {
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
+		await requirePrepared(base);
 		opened.push(await openScheduler(base));
 		const worker = await openWorker(base);
 		opened.push(worker);
@@ -54,6 +57,7 @@ const roles: Record<string, (opened: Opened) => Promise<void>> = {
 	async scheduler(opened) {
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
+		await requirePrepared(base);
 		opened.push(await openScheduler(base));
 		print("sweeping");
 	},

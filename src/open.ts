@@ -1,7 +1,13 @@
 // Config becomes the live things of a role, opened in order and closed in reverse. A station is loaded only
 // by a role that uses it: the process that answers HTTP loads neither the engine nor the cluster's client.
 import { hkdfSync, randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+	accessSync,
+	constants,
+	mkdirSync,
+	readFileSync,
+	writeFileSync,
+} from "node:fs";
 import { hostname, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
@@ -14,7 +20,7 @@ import { registerTarget } from "./operations/target.ts";
 import { openSender, type Sender } from "./queue/enqueue.ts";
 import { parseSealKey, type SealKey } from "./seal.ts";
 import { type Database, openDatabase } from "./store/db.ts";
-import { migrate } from "./store/migrate.ts";
+import { migrate, requireSchema } from "./store/migrate.ts";
 import { ensureReleases } from "./store/releases.ts";
 
 export const version = "0.1.0";
@@ -165,6 +171,20 @@ function readIfThere(path: string): string | undefined {
 	}
 }
 
+/**
+ * Throws `not_set_up` when the database has not this version's schema. A database that is away is waited for
+ * by the roles themselves, so it is no reason not to start.
+ */
+export async function requirePrepared(base: Base): Promise<void> {
+	try {
+		await requireSchema(base.databaseUrl);
+	} catch (error) {
+		if (!(error instanceof Failure) || error.code !== "unavailable")
+			throw error;
+		base.log.warn({ err: error }, "the database is away; waiting for it");
+	}
+}
+
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
 	const { makeServer } = await import("./http/server.ts");
@@ -275,13 +295,25 @@ function findTool(
 	name: string,
 ): string {
 	const path = tools[name];
-	if (path === undefined) {
+	if (path === undefined || !isExecutable(path)) {
 		throw new Failure({
 			code: "not_set_up",
-			message: `The toolchain has no ${name}.`,
+			message:
+				path === undefined
+					? `The toolchain has no ${name}.`
+					: `The toolchain's ${name} is not there: ${path} is no executable file.`,
 			untouched: "Nothing was started.",
 			advice: "Run `node toolchain/build.mjs`, which brings what is missing.",
 		});
 	}
 	return path;
+}
+
+function isExecutable(path: string): boolean {
+	try {
+		accessSync(path, constants.X_OK);
+		return true;
+	} catch {
+		return false;
+	}
 }
