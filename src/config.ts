@@ -44,6 +44,7 @@ const variables = z.object({
 	TARGET_INGRESS_CLASS: z.string().optional(),
 	TARGET_STORAGE_CLASS: z.string().optional(),
 	SEAL_KEY: z.string().optional(),
+	STATE_PORT: wholeNumber(0, 65_535).default(0),
 	WORKER_CHILDREN: wholeNumber(1, 64).optional(),
 	LOG_LEVEL: z
 		.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
@@ -69,6 +70,8 @@ export interface Config {
 	};
 	/** Undefined: decided from cores and memory. */
 	readonly workerChildren: number | undefined;
+	/** Where a worker keeps the engine's state at the disposal of `pulumi login`, on 127.0.0.1. 0: any free port. */
+	readonly statePort: number;
 	readonly cores: number;
 	readonly logLevel: string | undefined;
 	/** The machine's environment, from which the engine's processes get what they need (PATH, HOME, proxies). */
@@ -112,6 +115,7 @@ export function parseConfig(
 			storageClass: vars.TARGET_STORAGE_CLASS,
 		},
 		workerChildren: vars.WORKER_CHILDREN,
+		statePort: vars.STATE_PORT,
 		cores: availableParallelism(),
 		logLevel: vars.LOG_LEVEL,
 		environment: () => environment,

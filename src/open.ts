@@ -227,6 +227,16 @@ export async function openWorker(base: Base) {
 			cores: config.cores,
 			memoryMiB: Math.floor(totalmem() / 2 ** 20),
 		});
+	const { openBackend } = await import("./backend/server.ts");
+	const { describeClient } = await import("./backend/client.ts");
+	const backend = await openBackend({
+		db: base.database.db,
+		sealKey: base.sealKey,
+		log,
+		host: "127.0.0.1",
+		port: config.statePort,
+	});
+	const workRoot = join(config.dataDir, "work");
 	const pool = makePool({
 		size,
 		childModule: new URL("./worker/child.ts", import.meta.url),
@@ -234,9 +244,7 @@ export async function openWorker(base: Base) {
 			pulumiBin: findTool(tools, "pulumi"),
 			pulumiHome: join(config.dataDir, "pulumi-home"),
 			pluginBin: findTool(tools, "pulumi-resource-kubernetes"),
-			workRoot: join(config.dataDir, "work"),
-			stateDir: join(config.dataDir, "state"),
-			statePassphrase: deriveKey(base.sealKey, "engine state").toString("hex"),
+			workRoot,
 			environment: config.environment(),
 		},
 		log,
@@ -250,6 +258,27 @@ export async function openWorker(base: Base) {
 			db: base.database.db,
 			sealKey: base.sealKey,
 			connectCluster: makeCluster,
+			engineState: {
+				describe: (lease, stack) => ({
+					url: backend.url,
+					environment: describeClient({
+						url: backend.url,
+						token: backend.issueRunToken(lease),
+						credentialsPath: join(workRoot, stack),
+					}),
+				}),
+				async end(lease) {
+					try {
+						await backend.endUpdate(lease);
+					} catch (err) {
+						// The next start of the stack ends it, and so does the backend's own timer.
+						log.warn(
+							{ err, operation: lease.operation },
+							"an update was not ended",
+						);
+					}
+				},
+			},
 		},
 		sender: base.sender,
 		log,
@@ -259,6 +288,7 @@ export async function openWorker(base: Base) {
 		async close() {
 			await consumer.close();
 			await pool.close();
+			await backend.close();
 		},
 	};
 }

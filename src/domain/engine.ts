@@ -7,11 +7,18 @@ import type {
 import type { NewEvent } from "./event.ts";
 import type { Changes } from "./operation.ts";
 
+/** Where the state of a run's stack is kept, and what opens it to this run. Secrets. */
+export interface EngineState {
+	readonly url: string;
+	readonly environment: Readonly<Record<string, string>>;
+}
+
 export interface EngineRun {
 	readonly project: string;
 	readonly stack: string;
 	readonly blueprint: BlueprintVersion;
 	readonly input: BlueprintInput;
+	readonly state: EngineState;
 }
 
 export interface EngineHooks {
@@ -37,10 +44,6 @@ export interface EngineSettings {
 	readonly pulumiHome: string;
 	/** Holds a folder per stack, with what the CLI reads and nothing that must be kept. */
 	readonly workRoot: string;
-	/** Holds the state of every stack. Must be kept. */
-	readonly stateDir: string;
-	/** Encrypts the secrets in the state. A secret. */
-	readonly statePassphrase: string;
 	/** The machine's environment; little of it reaches the CLI. */
 	readonly environment: Readonly<Record<string, string | undefined>>;
 	/** How long an interrupted CLI may go on, in milliseconds, before it is ended by force. */

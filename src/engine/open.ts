@@ -1,8 +1,8 @@
-// The engine of this installation: its programs, and its state in files.
+// The engine of this installation: its programs, and its state with the service.
 import { findProgram } from "../../programs/catalog.ts";
 import type { Engine, EngineSettings } from "../domain/engine.ts";
-import { makeFileState } from "./file-state.ts";
 import { type EngineOptions, makeEngine } from "./pulumi.ts";
+import { openServiceState } from "./service-state.ts";
 
 /** An engine that runs the programs of the catalogue. */
 export function openEngine(
@@ -11,10 +11,7 @@ export function openEngine(
 ): Engine {
 	return makeEngine({
 		...settings,
-		state: makeFileState({
-			root: settings.stateDir,
-			passphrase: settings.statePassphrase,
-		}),
+		state: { open: openServiceState },
 		findProgram,
 		onProcess,
 	});

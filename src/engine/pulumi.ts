@@ -153,7 +153,7 @@ async function openState(
 	options: EngineOptions,
 	run: EngineRun,
 ): Promise<StackState> {
-	const state = options.state.open(run.project, run.stack);
+	const state = options.state.open(run);
 	requireOwnBackend(state.url);
 	await state.unlock();
 	return state;

@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { LocalWorkspace } from "@pulumi/pulumi/automation/index.js";
 import { version } from "@pulumi/pulumi/version.js";
+import type { EngineRun } from "../domain/engine.ts";
 import { Failure } from "../failure.ts";
 import { pickInherited } from "../processes.ts";
 import type { CliCommand } from "./command.ts";
@@ -32,7 +33,7 @@ export interface StackState {
 
 /** Keeps the state of stacks. */
 export interface StateBackend {
-	open(project: string, stack: string): StackState;
+	open(run: Pick<EngineRun, "project" | "stack" | "state">): StackState;
 }
 
 export interface CliEnvironment {
@@ -63,10 +64,6 @@ export function buildEnvironment({
 		PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
 		// The default is four times the number of cores; the work is waiting for API servers.
 		PULUMI_PARALLEL: "64",
-		// One write at the end. A killed CLI forgets what it did, and the next run adopts it (see file-state.ts).
-		PULUMI_SKIP_CHECKPOINTS: "true",
-		PULUMI_DIY_BACKEND_NO_LEGACY_WARNING: "true",
-		PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: "true",
 		// The settings file is ours and holds no salt: the state does.
 		PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
 		...state.environment,

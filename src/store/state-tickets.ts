@@ -22,9 +22,10 @@ export const ownsOperation = (lock = sql``) =>
 		select from operations o
 		where o.id = u.operation_id and o.fence = u.fence and o.state in (${sql.join(activeStates)}) ${lock}))`;
 
-// The lock on the operation's row makes a claim wait until what is written under the old fence is
-// written: between the check and the commit nobody can become the owner.
-/** The update runs and is this client's. */
+/**
+ * The update runs and is this client's. The lock on the operation's row makes a claim wait until what is
+ * written under the old fence is written: between the check and the commit nobody can become the owner.
+ */
 const isOwned = (ticket: Ticket) =>
 	sql<boolean>`u.id = ${ticket.update} and u.token_hash = ${ticket.tokenHash}
 		and u.state = 'running' and ${ownsOperation(sql`for share`)}`;

@@ -36,7 +36,7 @@ const hanging =
 	(...names: string[]) =>
 	async () => {
 		await parts(...names)();
-		return new Promise(() => {});
+		return new Promise<never>(() => {});
 	};
 
 async function given(
@@ -123,7 +123,7 @@ test("a killed CLI leaves what it did; after its owner's notice the next one goe
 		await until("its resources are there", async () => {
 			return (await namesIn(door, stack)).length === count + 1;
 		});
-		sendSignal(-(killed.pid() ?? 0), "SIGKILL");
+		sendSignal(-killed.pid(), "SIGKILL");
 		assert.equal((await killed.exit).code, null);
 		assert.notEqual((await door("GET", stack)).body.activeUpdate, "");
 		assert.equal(await world.backend.endUpdate(run.lease), 1);
@@ -140,7 +140,7 @@ test("an interrupted CLI completes its update as failed and keeps what is there"
 	await until("a is there", async () =>
 		(await namesIn(door, stack)).includes("a"),
 	);
-	sendSignal(run.pid() ?? 0, "SIGINT");
+	sendSignal(run.pid(), "SIGINT");
 	assert.equal((await run.exit).code, 1);
 	const { body } = await door("GET", stack);
 	assert.equal(body.activeUpdate, "");

@@ -12,7 +12,7 @@ import {
 import { version } from "@pulumi/pulumi/version.js";
 import { describeClient } from "../../src/backend/client.ts";
 import { prepareHome } from "../../src/engine/workspace.ts";
-import { pickInherited } from "../../src/processes.ts";
+import { endSession, pickInherited } from "../../src/processes.ts";
 import { pluginBin, pulumiBin } from "../engine/toolchain.ts";
 import { freeProject } from "./given.ts";
 
@@ -30,8 +30,8 @@ interface Process {
 export type Verb = "up" | "preview";
 
 export interface InlineRun {
-	/** Undefined until the CLI runs. */
-	pid(): number | undefined;
+	/** Throws before the CLI runs. */
+	pid(): number;
 	readonly exit: Promise<Exit>;
 }
 
@@ -71,6 +71,7 @@ export async function openCli(place: CliPlace): Promise<Cli> {
 		PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
 		// The SDK's flags are known only then.
 		PULUMI_DEBUG_COMMANDS: "true",
+		PULUMI_STACK: place.stack,
 		...describeClient({
 			url: place.url,
 			token: place.token,
@@ -78,22 +79,29 @@ export async function openCli(place: CliPlace): Promise<Cli> {
 		}),
 		...place.environment,
 	};
-	const launch = (args: readonly string[]) => spawnCli(args, work, environment);
+	const running = new Set<Process>();
+	const launch = (args: readonly string[]) => {
+		const one = spawnCli(args, work, environment);
+		running.add(one);
+		one.exit.finally(() => running.delete(one)).catch(() => {});
+		return one;
+	};
 
 	const start = (
 		verb: Verb,
 		program: PulumiFn,
 		...args: string[]
 	): InlineRun => {
-		let running: Process | undefined;
+		overlookTermination();
+		let begun: Process | undefined;
 		// The SDK serves the program and asks for a CLI with its address; the rest is done here.
 		const command = {
 			command: pulumiBin,
 			version: null,
 			async run(asked: readonly string[]) {
 				if (asked[0] !== verb) return { code: 0, stdout: "{}", stderr: "" };
-				running = launch([...asked, ...args]);
-				return running.exit;
+				begun = launch([...asked, ...args]);
+				return begun.exit;
 			},
 		};
 		const follow = async () => {
@@ -107,10 +115,16 @@ export async function openCli(place: CliPlace): Promise<Cli> {
 			stack.info = async () => undefined;
 			stack.outputs = async () => ({});
 			await (verb === "up" ? stack.up() : stack.preview());
-			if (running === undefined) throw new Error("no CLI was started");
-			return running.exit;
+			if (begun === undefined) throw new Error("no CLI was started");
+			return begun.exit;
 		};
-		return { pid: () => running?.child.pid, exit: follow() };
+		return {
+			pid() {
+				if (begun?.child.pid === undefined) throw new Error("no CLI runs");
+				return begun.child.pid;
+			},
+			exit: follow(),
+		};
 	};
 
 	const cli: Cli = {
@@ -127,9 +141,33 @@ export async function openCli(place: CliPlace): Promise<Cli> {
 		},
 		start,
 		up: (program, ...args) => start("up", program, ...args).exit,
-		close: () => rm(folder, { recursive: true, force: true }),
+		async close() {
+			// Of a test that failed half-way.
+			for (const { child } of running) {
+				if (child.pid !== undefined) endSession(child.pid);
+			}
+			await Promise.allSettled([...running].map(({ exit }) => exit));
+			await rm(folder, { recursive: true, force: true });
+		},
 	};
 	return cli;
+}
+
+let isOverlooking = false;
+
+/**
+ * The SDK lets go of promises of a program whose CLI has ended, and a killed CLI is what some tests are
+ * about. All other rejections go where they would have gone.
+ */
+export function overlookTermination(): void {
+	if (isOverlooking) return;
+	isOverlooking = true;
+	const others = process.listeners("unhandledRejection");
+	process.removeAllListeners("unhandledRejection");
+	process.on("unhandledRejection", (reason, promise) => {
+		if (/Resource monitor is terminating/.test(String(reason))) return;
+		for (const listener of others) listener(reason, promise);
+	});
 }
 
 function spawnCli(

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { after, test } from "node:test";
 import { listEntries } from "../../src/store/state-journal.ts";
+import { until } from "../support/until.ts";
 import {
 	beginUpdate,
 	completeUpdate,
@@ -121,6 +124,33 @@ test("a batch that is too large is no final refusal: its halves are taken", asyn
 	}
 	assert.equal((await complete(update)).status, 204);
 	assert.equal((await namesIn(door, stack)).length, 16);
+});
+
+test("a batch whose connection broke off is no final refusal", async () => {
+	const { stack, update } = await given("broken-off");
+	const { hostname, port } = new URL(world.backend.url);
+	const socket = connect(Number(port), hostname);
+	await once(socket, "connect");
+	socket.write(
+		[
+			`PATCH ${update.path}/journalentries HTTP/1.1`,
+			`Host: ${hostname}`,
+			`Authorization: update-token ${update.lease}`,
+			"Content-Length: 1000",
+			"",
+			'{"entries":[',
+		].join("\r\n"),
+	);
+	await until("its head was read", async () => socket.bytesWritten > 100);
+	socket.destroy();
+	await once(socket, "close");
+	// Behind it on the server's side: by now the broken one was answered, to nobody.
+	for (const first of [1, 3]) {
+		const { status } = await send(update, created(first, first, `r${first}`));
+		assert.equal(status, 204);
+	}
+	assert.equal((await complete(update)).status, 204);
+	assert.deepEqual(await namesIn(door, stack), ["r1", "r3"]);
 });
 
 test("an update with a gap does not count as succeeded, and its journal is kept", async () => {

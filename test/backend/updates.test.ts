@@ -115,11 +115,12 @@ test("an update is started on its own stack only", async () => {
 test("the tags of a start replace the stack's", async () => {
 	const stack = await givenStack(door, "tags");
 	await door("PATCH", `${stack}/tags`, { body: { old: "1" } });
-	await start(await create(stack), {
-		tags: { "pulumi:project": "tests" },
-		journalVersion: 1,
-	});
-	assert.deepEqual((await look(stack)).tags, { "pulumi:project": "tests" });
+	const tags = {
+		"pulumi:project": "tests",
+		"pulumi:description": "more\nthan one line",
+	};
+	await start(await create(stack), { tags, journalVersion: 1 });
+	assert.deepEqual((await look(stack)).tags, tags);
 	const find = async (query: string) =>
 		JSON.stringify((await door("GET", `/api/user/stacks?${query}`)).body);
 	assert.match(await find("tagName=pulumi:project&tagValue=tests"), /"tags"/);
