@@ -65,7 +65,7 @@ test("a run's token cannot be forged from another, nor for another fence", async
 	for (const token of [
 		`${claim}.${Number(fence) + 1}.${mac}`,
 		`${other.token.split(".")[0]}.${fence}.${mac}`,
-		`${claim}.${fence}.${mac.slice(0, -1)}A`,
+		`${claim}.${fence}.${mac.slice(0, -1)}${mac.endsWith("A") ? "E" : "A"}`,
 		`${claim}.0${fence}.${mac}`,
 	]) {
 		assert.equal((await door("GET", stack, { token })).status, 401, token);
