@@ -77,14 +77,20 @@ const roles: Record<string, (opened: Opened) => Promise<void>> = {
 /** Roles that have done their work once they are open. */
 const oneShot = new Set(["migrate"]);
 
+// One Ctrl-C can arrive twice: from the terminal, and passed on by npm.
+const sameSignalMs = 1_000;
+
 function stopSignal(): Promise<void> {
 	return new Promise((fulfil) => {
-		let signals = 0;
+		let firstAt: number | undefined;
 		const onSignal = () => {
-			signals++;
-			if (signals === 1) fulfil();
-			// Somebody who asks twice does not want to wait. What is left behind is cleaned up by the next start.
-			else process.exit(130);
+			if (firstAt === undefined) {
+				firstAt = performance.now();
+				fulfil();
+			} else if (performance.now() - firstAt > sameSignalMs) {
+				// Somebody who asks twice does not want to wait. What is left behind is cleaned up by the next start.
+				process.exit(130);
+			}
 		};
 		process.on("SIGINT", onSignal);
 		process.on("SIGTERM", onSignal);

@@ -17,6 +17,8 @@ const wantedNode = 24;
 const toolchainDir = resolve(
 	process.env.TOOLCHAIN_DIR ?? join(root, ".impresario", "toolchain"),
 );
+// A small young generation: many short-lived objects, and a process that stays small.
+const nodeFlags = ["--max-semi-space-size=2"];
 const say = (line) => console.log(`setup: ${line}`);
 
 class Unusable extends Error {}
@@ -171,12 +173,14 @@ function main([name, ...rest]) {
 	buildToolchain(command.toolchain());
 	command.before?.();
 
-	const child = spawn(node, command.args(rest), {
+	const child = spawn(node, [...nodeFlags, ...command.args(rest)], {
 		cwd: root,
 		stdio: "inherit",
 		env: {
 			...process.env,
 			TOOLCHAIN_DIR: toolchainDir,
+			// Half a second less per process.
+			NODE_COMPILE_CACHE: join(root, ".impresario", "compile-cache"),
 			PATH: [
 				dirname(node),
 				join(root, "node_modules", ".bin"),

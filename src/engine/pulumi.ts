@@ -14,6 +14,7 @@ import { decideFailure } from "./failures.ts";
 import { type EventFollower, followEvents } from "./follow.ts";
 import { type FindProgram, makeProgram, silenceDebugLog } from "./program.ts";
 import {
+	clearTemporary,
 	openWorkspace,
 	prepareHome,
 	requireOwnBackend,
@@ -228,5 +229,7 @@ async function attempt(
 			isCancelled: hooks.signal.aborted,
 			redact,
 		});
+	} finally {
+		await clearTemporary(workRoot, stack);
 	}
 }

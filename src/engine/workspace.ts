@@ -7,6 +7,7 @@ import {
 	readFile,
 	readlink,
 	rename,
+	rm,
 	symlink,
 	writeFile,
 } from "node:fs/promises";
@@ -102,6 +103,18 @@ export interface WorkspaceOptions {
 	readonly command: CliCommand;
 }
 
+// The Kubernetes provider leaves the kubeconfig that it got in a file of the temporary folder.
+const temporaryFolder = (workRoot: string, stack: string) =>
+	join(workRoot, stack, "tmp");
+
+/** Deletes what a run's processes left in their temporary folder: credentials among it. */
+export async function clearTemporary(
+	workRoot: string,
+	stack: string,
+): Promise<void> {
+	await rm(temporaryFolder(workRoot, stack), { recursive: true, force: true });
+}
+
 /** Prepares a stack's folder and settings. Runs no process. */
 export async function openWorkspace(
 	options: WorkspaceOptions,
@@ -110,17 +123,22 @@ export async function openWorkspace(
 	// Two runs that shared a folder would race on the settings in it.
 	const folder = join(options.workRoot, stack);
 	await mkdir(folder, { recursive: true, mode: 0o700 });
+	await clearTemporary(options.workRoot, stack);
+	await mkdir(temporaryFolder(options.workRoot, stack), { mode: 0o700 });
 	// The CLI looks for a repository above its folder and writes its author into the state: the search ends here.
 	await mkdir(join(options.workRoot, ".git"), { recursive: true });
 	const workspace = await LocalWorkspace.create({
 		workDir: folder,
 		pulumiCommand: options.command,
-		envVars: buildEnvironment({
-			machine: options.machine,
-			home: options.pulumiHome,
-			credentials: folder,
-			state: options.state,
-		}),
+		envVars: {
+			...buildEnvironment({
+				machine: options.machine,
+				home: options.pulumiHome,
+				credentials: folder,
+				state: options.state,
+			}),
+			TMPDIR: temporaryFolder(options.workRoot, stack),
+		},
 		projectSettings: { name: project, runtime: "nodejs" },
 		stackSettings: {
 			[stack]: {

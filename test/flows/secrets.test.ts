@@ -133,6 +133,7 @@ test("a create and a destroy leave no secret in logs, rows, queue, events, files
 		service.adminToken,
 		tenant.token,
 	];
+	assert.ok(listCredentials().length > 0, "the kubeconfig has a key");
 	assert.ok(planted.length > 15, `${planted.length} secrets are looked for`);
 	const places = {
 		logs: role.output(),
