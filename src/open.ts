@@ -227,6 +227,11 @@ export async function openWorker(base: Base) {
 			cores: config.cores,
 			memoryMiB: Math.floor(totalmem() / 2 ** 20),
 		});
+	// Before anything is opened: what is missing must not leave half a worker behind.
+	const binaries = {
+		pulumiBin: findTool(tools, "pulumi"),
+		pluginBin: findTool(tools, "pulumi-resource-kubernetes"),
+	};
 	const { openBackend } = await import("./backend/server.ts");
 	const { describeClient } = await import("./backend/client.ts");
 	const backend = await openBackend({
@@ -241,9 +246,8 @@ export async function openWorker(base: Base) {
 		size,
 		childModule: new URL("./worker/child.ts", import.meta.url),
 		childOptions: {
-			pulumiBin: findTool(tools, "pulumi"),
+			...binaries,
 			pulumiHome: join(config.dataDir, "pulumi-home"),
-			pluginBin: findTool(tools, "pulumi-resource-kubernetes"),
 			workRoot,
 			environment: config.environment(),
 		},
