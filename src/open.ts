@@ -4,8 +4,10 @@ import { hkdfSync, randomBytes } from "node:crypto";
 import {
 	accessSync,
 	constants,
+	linkSync,
 	mkdirSync,
 	readFileSync,
+	rmSync,
 	writeFileSync,
 } from "node:fs";
 import { hostname, totalmem } from "node:os";
@@ -17,6 +19,7 @@ import { openFeed } from "./feed/listen.ts";
 import { createLog, type Log } from "./log.ts";
 import { ensureAdmin } from "./operations/admin.ts";
 import { registerTarget } from "./operations/target.ts";
+import { pickInherited } from "./processes.ts";
 import { openSender, type Sender } from "./queue/enqueue.ts";
 import { parseSealKey, type SealKey } from "./seal.ts";
 import { type Database, openDatabase } from "./store/db.ts";
@@ -92,18 +95,22 @@ function loadSealKey(config: Config): SealKey {
 	);
 }
 
-/** The text of a file of mode 0600, which is made if it is missing. */
+/** The text of a file of mode 0600, which is made if it is missing: whole or not at all, and once. */
 function keepFile(path: string, create: () => string): string {
 	mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+	const draft = `${path}.${process.pid}`;
+	writeFileSync(draft, `${create()}\n`, { mode: 0o600, flush: true });
 	try {
 		// Fails if another process was faster; then its text is the one.
-		writeFileSync(path, `${create()}\n`, { mode: 0o600, flag: "wx" });
+		linkSync(draft, path);
 	} catch (error) {
 		if (
 			!(error instanceof Error && "code" in error && error.code === "EEXIST")
 		) {
 			throw error;
 		}
+	} finally {
+		rmSync(draft, { force: true });
 	}
 	return readFileSync(path, "utf8").trim();
 }
@@ -204,7 +211,10 @@ export async function openApi(base: Base) {
 		version,
 	});
 	const { host, port } = base.config;
-	const address = await server.listen({ host, port });
+	const address = await server.listen({ host, port }).catch(async (error) => {
+		await feed.close();
+		throw error;
+	});
 	return {
 		url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
 		async close() {
@@ -249,7 +259,7 @@ export async function openWorker(base: Base) {
 			...binaries,
 			pulumiHome: join(config.dataDir, "pulumi-home"),
 			workRoot,
-			environment: config.environment(),
+			environment: pickInherited(config.environment()),
 		},
 		log,
 	});

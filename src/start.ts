@@ -16,13 +16,20 @@ import {
 type Opened = { close(): Promise<void> }[];
 type Print = (line: string) => void;
 
+interface Terms {
+	/** Gets what was opened, in order. */
+	readonly opened: Opened;
+	/** Fulfils when the service is told to stop. */
+	readonly stopped: Promise<void>;
+	readonly print: Print;
+}
+
 const sandboxDomain = "maestro.localhost";
 
 /** Opens what is missing (PostgreSQL, a cluster), then all roles, and orders `demo` through the API. */
 export async function startAll(
 	config: Config,
-	opened: Opened,
-	print: Print,
+	{ opened, stopped, print }: Terms,
 ): Promise<void> {
 	const quiet = { ...config, logLevel: config.logLevel ?? "warn" };
 	const named = await readTarget(quiet);
@@ -41,7 +48,11 @@ export async function startAll(
 	const api = await openApi(base);
 	opened.push(api);
 	print(`Impresario serves on ${api.url}`);
-	await orderDemo({ url: api.url, token, print });
+	const demo = orderDemo({ url: api.url, token, print });
+	// Whoever stops the service does not wait for the demo; what becomes of it then is told by nobody.
+	demo.catch(() => {});
+	const isStopped = await Promise.race([demo, stopped.then(() => true)]);
+	if (isStopped === true) return;
 	print("");
 	print(`The platform admin's token is in ${tokenFile}.`);
 	if (named === undefined) {

@@ -4,7 +4,7 @@
 import { sql } from "kysely";
 import type { Event, EventType, NewEvent } from "../domain/event.ts";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
-import type { Db } from "./db.ts";
+import { type Db, toJsonb } from "./db.ts";
 
 /** Announces on this channel which environment has news. PostgreSQL delivers it with the commit, and only then. */
 export const eventsChannel = "impresario_events";
@@ -29,7 +29,7 @@ export async function appendEvents(
 		), written as (
 			insert into events (environment_id, id, operation_id, type, data, at)
 			select counted.id, before + position, ${place.operation}, event ->> 'type', event -> 'data', clock_timestamp()
-			from counted, jsonb_array_elements(${JSON.stringify(events)}::jsonb) with ordinality as given (event, position)
+			from counted, jsonb_array_elements(${toJsonb(events)}::jsonb) with ordinality as given (event, position)
 		)
 		select pg_notify(${eventsChannel}, id) from counted
 	`.execute(db);
