@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, before, test } from "node:test";
 import { ComponentResource, secret } from "@pulumi/pulumi/index.js";
 import { describeClient } from "../../src/backend/client.ts";
 import type { BlueprintOutputs } from "../../src/domain/blueprint.ts";
@@ -22,7 +22,8 @@ import { until } from "../support/until.ts";
 import { overlookTermination } from "./cli.ts";
 import { givenRun, makeDoor, openWorld, project, stackPath } from "./given.ts";
 
-overlookTermination();
+// Within the run of the tests: the runner adds its own listeners when it begins.
+before(overlookTermination);
 const world = await openWorld();
 const folder = await mkdtemp(join(tmpdir(), "impresario-engine-state-"));
 after(async () => {

@@ -13,6 +13,7 @@ import {
 	type Service,
 	startRole,
 } from "../support/service.ts";
+import { until } from "../support/until.ts";
 
 let database: TestDatabase;
 let service: Service;
@@ -130,12 +131,14 @@ test("after a destroy the namespace, its claims and the engine's state are gone,
 		await kubectlGet(admin(), "persistentvolumeclaims", "-n", namespace),
 		[],
 	);
-	const volumes = await kubectlGet(admin(), "persistentvolumes");
-	const left = volumes.filter((volume) => {
-		const spec = volume.spec as { claimRef?: { namespace: string } };
-		return spec.claimRef?.namespace === namespace;
+	// Kubernetes lets go of a volume a moment after its claim is gone.
+	await until("no volume is left", async () => {
+		const volumes = await kubectlGet(admin(), "persistentvolumes");
+		return volumes.every((volume) => {
+			const spec = volume.spec as { claimRef?: { namespace: string } };
+			return spec.claimRef?.namespace !== namespace;
+		});
 	});
-	assert.deepEqual(left, []);
 	const { rows } = await sql`select name from stacks`.execute(database.db);
 	assert.deepEqual(rows, []);
 	assert.equal((await tenant.call("GET", "/v1/environments/prod")).status, 404);
