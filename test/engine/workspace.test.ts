@@ -34,7 +34,7 @@ test("the CLI sees the machine's paths, proxies and certificates and nothing els
 	const environment = buildEnvironment({
 		machine,
 		home: "/data/pulumi-home",
-		credentials: "/data/work/env-1",
+		credentials: "/data/scratch/env-1",
 		state: {
 			url: "file:///data/state",
 			environment: { PULUMI_CONFIG_PASSPHRASE: "ours" },
