@@ -28,10 +28,11 @@ ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     PORT=8080 \
     DATA_DIR=/var/lib/impresario \
-    TOOLCHAIN_DIR=/opt/impresario/toolchain
+    TOOLCHAIN_DIR=/opt/impresario/toolchain \
+    NODE_COMPILE_CACHE=/var/lib/impresario/compile-cache
 USER node
 VOLUME /var/lib/impresario
 EXPOSE 8080
 # A worker's children are in sessions of their own; tini reaps what they leave.
-ENTRYPOINT ["tini", "--", "node", "src/main.ts"]
+ENTRYPOINT ["tini", "--", "node", "--max-semi-space-size=2", "src/main.ts"]
 CMD ["serve"]

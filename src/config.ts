@@ -2,43 +2,104 @@
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import type { AwsAccess } from "./domain/aws.ts";
 import { dnsLabel } from "./domain/names.ts";
+import {
+	domainName,
+	type TargetSettings,
+	targetSettings,
+} from "./domain/target.ts";
 import { Failure } from "./failure.ts";
 
-const variables = z.object({
-	DATABASE_URL: z
+const wholeNumber = (min: number, max: number) =>
+	z
 		.string()
-		.regex(/^postgres(ql)?:\/\//, "must be a postgres:// URL")
-		.optional(),
-	QUEUE_URL: z
-		.string()
-		.regex(
-			/^(postgres(ql)?|rediss?):\/\//,
-			"must be a postgres:// or a redis:// URL",
+		.refine(
+			(text) =>
+				/^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max,
+			`must be a whole number from ${min} to ${max}`,
 		)
-		.optional(),
-	HOST: z.string().default("127.0.0.1"),
-	PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
-	DATA_DIR: z.string().default(".impresario"),
-	TOOLCHAIN_DIR: z.string().optional(),
-	TARGET_KUBECONFIG: z.string().optional(),
-	TARGET_NAME: dnsLabel(63).optional(),
-	TARGET_DOMAIN: z
-		.string()
-		.max(150)
-		.regex(
-			/^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
-			"must be a domain name",
-		)
-		.optional(),
-	TARGET_INGRESS_CLASS: z.string().optional(),
-	TARGET_STORAGE_CLASS: z.string().optional(),
-	SEAL_KEY: z.string().optional(),
-	WORKER_CHILDREN: z.coerce.number().int().min(1).max(64).optional(),
-	LOG_LEVEL: z
-		.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
-		.optional(),
-});
+		.transform(Number);
+
+/** A variable that holds JSON of a given shape. */
+const json = <T extends z.ZodType>(shape: T) =>
+	z.string().transform((text, context): z.output<T> => {
+		const parsed = parseJson(shape, text);
+		if (parsed.success) return parsed.data;
+		for (const { path, message } of parsed.error.issues) {
+			context.addIssue({ code: "custom", path: [...path], message });
+		}
+		return z.NEVER;
+	});
+
+function parseJson<T extends z.ZodType>(shape: T, text: string) {
+	try {
+		return shape.safeParse(JSON.parse(text));
+	} catch {
+		return z.never("must be JSON").safeParse(text);
+	}
+}
+
+/** An account needs a region and both halves of its key; half of it would surprise at the first order. */
+const awsVariables = [
+	"TARGET_AWS_REGION",
+	"TARGET_AWS_ACCESS_KEY_ID",
+	"TARGET_AWS_SECRET_ACCESS_KEY",
+] as const;
+
+const variables = z
+	.object({
+		DATABASE_URL: z
+			.string()
+			.regex(/^postgres(ql)?:\/\//, "must be a postgres:// URL")
+			.optional(),
+		QUEUE_URL: z
+			.string()
+			.regex(
+				/^(postgres(ql)?|rediss?):\/\//,
+				"must be a postgres:// or a redis:// URL",
+			)
+			.optional(),
+		HOST: z.string().default("127.0.0.1"),
+		PORT: wholeNumber(0, 65_535).default(8080),
+		DATA_DIR: z.string().default(".impresario"),
+		TOOLCHAIN_DIR: z.string().optional(),
+		TARGET_KUBECONFIG: z.string().optional(),
+		TARGET_NAME: dnsLabel(63).optional(),
+		TARGET_DOMAIN: domainName.optional(),
+		TARGET_INGRESS_CLASS: z.string().optional(),
+		TARGET_STORAGE_CLASS: z.string().optional(),
+		TARGET_SETTINGS: json(targetSettings).optional(),
+		TARGET_PULL_SECRET: z.string().optional(),
+		TARGET_AWS_REGION: z
+			.string()
+			.regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "must be a region of AWS")
+			.optional(),
+		TARGET_AWS_ACCESS_KEY_ID: z.string().optional(),
+		TARGET_AWS_SECRET_ACCESS_KEY: z.string().optional(),
+		TARGET_AWS_ENDPOINT: z
+			.string()
+			.regex(/^https?:\/\//, "must be an http:// or https:// URL")
+			.optional(),
+		PULUMI_RESOURCE_AWS_BIN: z.string().optional(),
+		SEAL_KEY: z.string().optional(),
+		STATE_PORT: wholeNumber(0, 65_535).default(0),
+		WORKER_CHILDREN: wholeNumber(1, 64).optional(),
+		LOG_LEVEL: z
+			.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+			.optional(),
+	})
+	.superRefine((vars, context) => {
+		const missing = awsVariables.filter((name) => vars[name] === undefined);
+		if (missing.length === 0 || missing.length === awsVariables.length) return;
+		for (const name of missing) {
+			context.addIssue({
+				code: "custom",
+				path: [name],
+				message: "must be set too, as an AWS account is named",
+			});
+		}
+	});
 
 export interface Config {
 	/** Undefined: the sandbox's own. */
@@ -56,15 +117,26 @@ export interface Config {
 		readonly domain: string | undefined;
 		readonly ingressClass: string | undefined;
 		readonly storageClass: string | undefined;
+		readonly settings: TargetSettings | undefined;
+		/** Path of a Docker configuration with credentials for its registry. */
+		readonly pullSecret: string | undefined;
 	};
+	/** The AWS provider's executable. Needed where the target has an AWS account. */
+	readonly awsPluginBin: string | undefined;
 	/** Undefined: decided from cores and memory. */
 	readonly workerChildren: number | undefined;
+	/** Where a worker keeps the engine's state at the disposal of `pulumi login`, on 127.0.0.1. 0: any free port. */
+	readonly statePort: number;
 	readonly cores: number;
 	readonly logLevel: string | undefined;
 	/** The machine's environment, from which the engine's processes get what they need (PATH, HOME, proxies). */
 	readonly environment: () => Readonly<Record<string, string | undefined>>;
 	/** Kept apart, so that a Config can be printed. */
-	readonly secrets: () => { readonly sealKey: string | undefined };
+	readonly secrets: () => {
+		readonly sealKey: string | undefined;
+		/** Of the target. */
+		readonly aws: AwsAccess | undefined;
+	};
 }
 
 /** Throws `not_set_up`, naming every variable that is wrong. */
@@ -100,11 +172,29 @@ export function parseConfig(
 			domain: vars.TARGET_DOMAIN,
 			ingressClass: vars.TARGET_INGRESS_CLASS,
 			storageClass: vars.TARGET_STORAGE_CLASS,
+			settings: vars.TARGET_SETTINGS,
+			pullSecret: vars.TARGET_PULL_SECRET,
 		},
+		awsPluginBin: vars.PULUMI_RESOURCE_AWS_BIN,
 		workerChildren: vars.WORKER_CHILDREN,
+		statePort: vars.STATE_PORT,
 		cores: availableParallelism(),
 		logLevel: vars.LOG_LEVEL,
 		environment: () => environment,
-		secrets: () => ({ sealKey: vars.SEAL_KEY }),
+		secrets: () => ({ sealKey: vars.SEAL_KEY, aws: readAws(vars) }),
 	});
+}
+
+function readAws(vars: z.output<typeof variables>): AwsAccess | undefined {
+	const {
+		TARGET_AWS_REGION: region,
+		TARGET_AWS_ACCESS_KEY_ID: accessKeyId,
+		TARGET_AWS_SECRET_ACCESS_KEY: secretAccessKey,
+		TARGET_AWS_ENDPOINT: endpoint = null,
+	} = vars;
+	return region === undefined ||
+		accessKeyId === undefined ||
+		secretAccessKey === undefined
+		? undefined
+		: { region, accessKeyId, secretAccessKey, endpoint };
 }

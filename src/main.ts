@@ -9,6 +9,7 @@ import {
 	openWorker,
 	prepareInstallation,
 	readTarget,
+	requirePrepared,
 } from "./open.ts";
 import { startAll } from "./start.ts";
 import { translateDatabaseError } from "./store/db.ts";
@@ -19,8 +20,12 @@ export type Opened = { close(): Promise<void> }[];
 const print = (line: string) => process.stdout.write(`${line}\n`);
 
 /** What each role opens. It pushes as it goes, so that a start that fails half-way closes what it opened. */
-const roles: Record<string, (opened: Opened) => Promise<void>> = {
-	start: (opened) => startAll(parseConfig(process.env), opened, print),
+const roles: Record<
+	string,
+	(opened: Opened, stopped: Promise<void>) => Promise<void>
+> = {
+	start: (opened, stopped) =>
+		startAll(parseConfig(process.env), { opened, stopped, print }),
 	async serve(opened) {
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
@@ -39,6 +44,7 @@ const roles: Record<string, (opened: Opened) => Promise<void>> = {
 	async api(opened) {
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
+		await requirePrepared(base);
 		const api = await openApi(base);
 		opened.push(api);
 		print(`serving on ${api.url}`);
@@ -46,6 +52,7 @@ const roles: Record<string, (opened: Opened) => Promise<void>> = {
 	async worker(opened) {
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
+		await requirePrepared(base);
 		opened.push(await openScheduler(base));
 		const worker = await openWorker(base);
 		opened.push(worker);
@@ -54,6 +61,7 @@ const roles: Record<string, (opened: Opened) => Promise<void>> = {
 	async scheduler(opened) {
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
+		await requirePrepared(base);
 		opened.push(await openScheduler(base));
 		print("sweeping");
 	},
@@ -73,22 +81,30 @@ const roles: Record<string, (opened: Opened) => Promise<void>> = {
 /** Roles that have done their work once they are open. */
 const oneShot = new Set(["migrate"]);
 
+// One Ctrl-C can arrive twice: from the terminal, and passed on by npm.
+const sameSignalMs = 1_000;
+
 function stopSignal(): Promise<void> {
 	return new Promise((fulfil) => {
-		let signals = 0;
+		let firstAt: number | undefined;
 		const onSignal = () => {
-			signals++;
-			if (signals === 1) fulfil();
-			// Somebody who asks twice does not want to wait. What is left behind is cleaned up by the next start.
-			else process.exit(130);
+			if (firstAt === undefined) {
+				firstAt = performance.now();
+				print("stopping");
+				fulfil();
+			} else if (performance.now() - firstAt > sameSignalMs) {
+				// Somebody who asks twice does not want to wait. What is left behind is cleaned up by the next start.
+				process.exit(130);
+			}
 		};
 		process.on("SIGINT", onSignal);
 		process.on("SIGTERM", onSignal);
+		process.on("SIGHUP", onSignal);
 	});
 }
 
 async function main(role: string | undefined): Promise<void> {
-	const open = roles[role ?? ""];
+	const open = Object.hasOwn(roles, role ?? "") ? roles[role ?? ""] : undefined;
 	if (open === undefined) {
 		throw new Failure({
 			code: "invalid_request",
@@ -100,11 +116,24 @@ async function main(role: string | undefined): Promise<void> {
 	const opened: Opened = [];
 	try {
 		// A signal during the start is obeyed once the start is over: half-started things cannot be closed.
-		await open(opened);
+		await open(opened, stopped);
 		if (!oneShot.has(role ?? "")) await stopped;
 	} finally {
-		for (const thing of opened.reverse()) await thing.close();
+		await closeAll(opened);
 	}
+}
+
+/** In reverse, and all of them: one that does not close must not keep the rest open. */
+async function closeAll(opened: Opened): Promise<void> {
+	const errors: unknown[] = [];
+	for (const thing of opened.reverse()) {
+		try {
+			await thing.close();
+		} catch (error) {
+			errors.push(error);
+		}
+	}
+	if (errors.length > 0) throw errors[0];
 }
 
 function explain(error: unknown): string {

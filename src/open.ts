@@ -1,7 +1,15 @@
 // Config becomes the live things of a role, opened in order and closed in reverse. A station is loaded only
 // by a role that uses it: the process that answers HTTP loads neither the engine nor the cluster's client.
 import { hkdfSync, randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+	accessSync,
+	constants,
+	linkSync,
+	mkdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { hostname, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
@@ -11,11 +19,12 @@ import { openFeed } from "./feed/listen.ts";
 import { createLog, type Log } from "./log.ts";
 import { ensureAdmin } from "./operations/admin.ts";
 import { registerBlueprints } from "./operations/catalogue.ts";
-import { registerTarget } from "./operations/target.ts";
+import { registerTarget, type TargetDescription } from "./operations/target.ts";
+import { pickInherited } from "./processes.ts";
 import { openSender, type Sender } from "./queue/enqueue.ts";
 import { parseSealKey, type SealKey } from "./seal.ts";
 import { type Database, openDatabase } from "./store/db.ts";
-import { migrate } from "./store/migrate.ts";
+import { migrate, requireSchema } from "./store/migrate.ts";
 import { ensureReleases } from "./store/releases.ts";
 
 export const version = "0.1.0";
@@ -29,16 +38,6 @@ export interface Base {
 	readonly database: Database;
 	readonly sender: Sender;
 	close(): Promise<void>;
-}
-
-/** Where environments go, as the roles need it to register it. */
-export interface TargetSource {
-	readonly name: string;
-	readonly kubeconfig: string;
-	readonly domain: string;
-	readonly clusterIdentifier: string;
-	readonly ingressClass: string | null;
-	readonly storageClass: string | null;
 }
 
 /** Throws `not_set_up` when there is no database to use or the seal key is malformed. */
@@ -87,18 +86,22 @@ function loadSealKey(config: Config): SealKey {
 	);
 }
 
-/** The text of a file of mode 0600, which is made if it is missing. */
+/** The text of a file of mode 0600, which is made if it is missing: whole or not at all, and once. */
 function keepFile(path: string, create: () => string): string {
 	mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+	const draft = `${path}.${process.pid}`;
+	writeFileSync(draft, `${create()}\n`, { mode: 0o600, flush: true });
 	try {
 		// Fails if another process was faster; then its text is the one.
-		writeFileSync(path, `${create()}\n`, { mode: 0o600, flag: "wx" });
+		linkSync(draft, path);
 	} catch (error) {
 		if (
 			!(error instanceof Error && "code" in error && error.code === "EEXIST")
 		) {
 			throw error;
 		}
+	} finally {
+		rmSync(draft, { force: true });
 	}
 	return readFileSync(path, "utf8").trim();
 }
@@ -111,7 +114,7 @@ function deriveKey(sealKey: SealKey, purpose: string): Buffer {
 /** Brings the schema up to date and fills in what an installation cannot be without. Returns the admin's token file. */
 export async function prepareInstallation(
 	base: Base,
-	target: TargetSource | undefined,
+	target: TargetDescription | undefined,
 ): Promise<{ tokenFile: string; token: string }> {
 	const applied = await migrate(base.databaseUrl);
 	if (applied.length > 0) base.log.info({ applied }, "the schema was migrated");
@@ -132,11 +135,11 @@ export async function prepareInstallation(
 /** The target that the variables name, if they name one. Throws `not_set_up` or `unavailable`. */
 export async function readTarget(
 	config: Config,
-): Promise<TargetSource | undefined> {
+): Promise<TargetDescription | undefined> {
 	const { target } = config;
 	if (target.kubeconfig === undefined) return undefined;
 	const { identifyCluster } = await import("./cluster/identify.ts");
-	const kubeconfig = readKubeconfig(target.kubeconfig);
+	const kubeconfig = readNamedFile("TARGET_KUBECONFIG", target.kubeconfig);
 	return {
 		name: target.name ?? "default",
 		kubeconfig,
@@ -144,18 +147,35 @@ export async function readTarget(
 		domain: target.domain ?? "maestro.example",
 		ingressClass: target.ingressClass ?? null,
 		storageClass: target.storageClass ?? null,
+		...describeTarget(config),
 	};
 }
 
-function readKubeconfig(path: string): string {
+/** What the variables say of a target beside its cluster. */
+export function describeTarget({
+	target: { settings, pullSecret },
+	secrets,
+}: Config): Pick<TargetDescription, "settings" | "pullSecret" | "aws"> {
+	return {
+		...(settings === undefined ? {} : { settings }),
+		pullSecret:
+			pullSecret === undefined
+				? undefined
+				: readNamedFile("TARGET_PULL_SECRET", pullSecret),
+		aws: secrets().aws,
+	};
+}
+
+/** Throws `not_set_up`. */
+function readNamedFile(variable: string, path: string): string {
 	try {
 		return readFileSync(path, "utf8");
 	} catch (error) {
 		throw new Failure({
 			code: "not_set_up",
-			message: `The kubeconfig ${path} cannot be read.`,
+			message: `The file ${path}, which ${variable} names, cannot be read.`,
 			untouched: "Nothing was started.",
-			advice: "Correct TARGET_KUBECONFIG, or unset it to use the sandbox.",
+			advice: `Correct ${variable}, or unset it.`,
 			cause: error,
 		});
 	}
@@ -166,6 +186,20 @@ function readIfThere(path: string): string | undefined {
 		return readFileSync(path, "utf8").trim();
 	} catch {
 		return undefined;
+	}
+}
+
+/**
+ * Throws `not_set_up` when the database has not this version's schema. A database that is away is waited for
+ * by the roles themselves, so it is no reason not to start.
+ */
+export async function requirePrepared(base: Base): Promise<void> {
+	try {
+		await requireSchema(base.databaseUrl);
+	} catch (error) {
+		if (!(error instanceof Failure) || error.code !== "unavailable")
+			throw error;
+		base.log.warn({ err: error }, "the database is away; waiting for it");
 	}
 }
 
@@ -188,7 +222,10 @@ export async function openApi(base: Base) {
 		version,
 	});
 	const { host, port } = base.config;
-	const address = await server.listen({ host, port });
+	const address = await server.listen({ host, port }).catch(async (error) => {
+		await feed.close();
+		throw error;
+	});
 	return {
 		url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
 		async close() {
@@ -211,17 +248,30 @@ export async function openWorker(base: Base) {
 			cores: config.cores,
 			memoryMiB: Math.floor(totalmem() / 2 ** 20),
 		});
+	// Before anything is opened: what is missing must not leave half a worker behind.
+	const binaries = {
+		pulumiBin: findTool(tools, "pulumi"),
+		pluginBin: findTool(tools, "pulumi-resource-kubernetes"),
+		awsPluginBin: config.awsPluginBin,
+	};
+	const { openBackend } = await import("./backend/server.ts");
+	const { describeClient } = await import("./backend/client.ts");
+	const backend = await openBackend({
+		db: base.database.db,
+		sealKey: base.sealKey,
+		log,
+		host: "127.0.0.1",
+		port: config.statePort,
+	});
+	const workRoot = join(config.dataDir, "work");
 	const pool = makePool({
 		size,
 		childModule: new URL("./worker/child.ts", import.meta.url),
 		childOptions: {
-			pulumiBin: findTool(tools, "pulumi"),
+			...binaries,
 			pulumiHome: join(config.dataDir, "pulumi-home"),
-			pluginBin: findTool(tools, "pulumi-resource-kubernetes"),
-			workRoot: join(config.dataDir, "work"),
-			stateDir: join(config.dataDir, "state"),
-			statePassphrase: deriveKey(base.sealKey, "engine state").toString("hex"),
-			environment: config.environment(),
+			workRoot,
+			environment: pickInherited(config.environment()),
 		},
 		log,
 	});
@@ -234,6 +284,27 @@ export async function openWorker(base: Base) {
 			db: base.database.db,
 			sealKey: base.sealKey,
 			connectCluster: makeCluster,
+			engineState: {
+				describe: (lease, stack) => ({
+					url: backend.url,
+					environment: describeClient({
+						url: backend.url,
+						token: backend.issueRunToken(lease),
+						credentialsPath: join(workRoot, stack),
+					}),
+				}),
+				async end(lease) {
+					try {
+						await backend.endUpdate(lease);
+					} catch (err) {
+						// The next start of the stack ends it, and so does the backend's own timer.
+						log.warn(
+							{ err, operation: lease.operation },
+							"an update was not ended",
+						);
+					}
+				},
+			},
 		},
 		sender: base.sender,
 		log,
@@ -243,6 +314,7 @@ export async function openWorker(base: Base) {
 		async close() {
 			await consumer.close();
 			await pool.close();
+			await backend.close();
 		},
 	};
 }
@@ -279,13 +351,25 @@ function findTool(
 	name: string,
 ): string {
 	const path = tools[name];
-	if (path === undefined) {
+	if (path === undefined || !isExecutable(path)) {
 		throw new Failure({
 			code: "not_set_up",
-			message: `The toolchain has no ${name}.`,
+			message:
+				path === undefined
+					? `The toolchain has no ${name}.`
+					: `The toolchain's ${name} is not there: ${path} is no executable file.`,
 			untouched: "Nothing was started.",
 			advice: "Run `node toolchain/build.mjs`, which brings what is missing.",
 		});
 	}
 	return path;
+}
+
+function isExecutable(path: string): boolean {
+	try {
+		accessSync(path, constants.X_OK);
+		return true;
+	} catch {
+		return false;
+	}
 }

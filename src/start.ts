@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { orderDemo } from "./cli/demo.ts";
 import type { Config } from "./config.ts";
 import {
+	describeTarget,
 	loadTools,
 	openApi,
 	openBase,
@@ -10,19 +11,26 @@ import {
 	openWorker,
 	prepareInstallation,
 	readTarget,
-	type TargetSource,
 } from "./open.ts";
+import type { TargetDescription } from "./operations/target.ts";
 
 type Opened = { close(): Promise<void> }[];
 type Print = (line: string) => void;
+
+interface Terms {
+	/** Gets what was opened, in order. */
+	readonly opened: Opened;
+	/** Fulfils when the service is told to stop. */
+	readonly stopped: Promise<void>;
+	readonly print: Print;
+}
 
 const sandboxDomain = "maestro.localhost";
 
 /** Opens what is missing (PostgreSQL, a cluster), then all roles, and orders `demo` through the API. */
 export async function startAll(
 	config: Config,
-	opened: Opened,
-	print: Print,
+	{ opened, stopped, print }: Terms,
 ): Promise<void> {
 	const quiet = { ...config, logLevel: config.logLevel ?? "warn" };
 	const named = await readTarget(quiet);
@@ -41,7 +49,11 @@ export async function startAll(
 	const api = await openApi(base);
 	opened.push(api);
 	print(`Impresario serves on ${api.url}`);
-	await orderDemo({ url: api.url, token, print });
+	const demo = orderDemo({ url: api.url, token, print });
+	// Whoever stops the service does not wait for the demo; what becomes of it then is told by nobody.
+	demo.catch(() => {});
+	const isStopped = await Promise.race([demo, stopped.then(() => true)]);
+	if (isStopped === true) return;
 	print("");
 	print(`The platform admin's token is in ${tokenFile}.`);
 	if (named === undefined) {
@@ -59,10 +71,10 @@ export async function startAll(
 /** The sandbox's parts that the variables do not name something else for. */
 async function openSurroundings(
 	config: Config,
-	named: TargetSource | undefined,
+	named: TargetDescription | undefined,
 	opened: Opened,
 	print: Print,
-): Promise<{ databaseUrl: string; target: TargetSource }> {
+): Promise<{ databaseUrl: string; target: TargetDescription }> {
 	const dir = join(config.dataDir, "sandbox");
 	const database = config.databaseUrl ?? openPostgres(dir, opened, print);
 	const cluster = named ?? openCluster(config, dir, opened, print);
@@ -91,7 +103,7 @@ async function openCluster(
 	dir: string,
 	opened: Opened,
 	print: Print,
-): Promise<TargetSource> {
+): Promise<TargetDescription> {
 	const { startControlPlane } = await import("./sandbox/control-plane.ts");
 	const cluster = await startControlPlane({
 		dir: join(dir, "control-plane"),
@@ -108,5 +120,6 @@ async function openCluster(
 		domain: config.target.domain ?? sandboxDomain,
 		ingressClass: null,
 		storageClass: null,
+		...describeTarget(config),
 	};
 }

@@ -14,6 +14,7 @@ const mayImport: Record<string, readonly string[]> = {
 	open: ["*"],
 	http: ["contract", "operations", "feed", "store", "domain", "log"],
 	worker: ["operations", "queue", "domain", "log", "processes"],
+	backend: ["store", "domain", "seal", "log"],
 	sandbox: ["cluster", "domain", "log", "processes"],
 	cli: ["contract", "domain"],
 	operations: ["feed", "store", "queue", "domain", "seal", "log"],
@@ -49,8 +50,8 @@ const onlyFile: Record<string, readonly string[]> = {
 
 /** Library → the stations (or files) that are its home. A library that is not here may be used nowhere. */
 const homes: Record<string, readonly string[]> = {
-	express: ["http"],
-	zod: ["domain", "contract", "config"],
+	express: ["http", "backend"],
+	zod: ["domain", "contract", "config", "backend"],
 	kysely: ["store"],
 	pg: ["store", "feed"],
 	bullmq: ["queue", "worker"],

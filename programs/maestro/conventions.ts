@@ -69,10 +69,17 @@ export function tagsOf(
 	};
 }
 
-/** The engine neither waits for an object nor for its dependents' deletion: the service watches the namespace itself. */
+/**
+ * How the engine's provider treats an object. It neither waits for it nor for its dependents' deletion: the
+ * service watches the namespace itself. It writes always as the same field manager, and wins: otherwise an
+ * object that an interrupted create left behind, or one that somebody edited by hand, would be a conflict
+ * that only a person can resolve (server-side apply's field management).
+ */
 export const engineAnnotations: Labels = {
 	"pulumi.com/skipAwait": "true",
 	"pulumi.com/deletionPropagationPolicy": "background",
+	"pulumi.com/patchFieldManager": managedBy,
+	"pulumi.com/patchForce": "true",
 };
 
 /**

@@ -21,6 +21,7 @@ export async function orderDemo(demo: Demo): Promise<void> {
 		if (ordered.status !== 202) throw explain(ordered.body);
 		operation = String(ordered.body.id);
 	} else {
+		if (found.status !== 200) throw explain(found.body);
 		operation = found.body.activeOperation as string | null;
 		if (operation === null) print(`The environment "${name}" is there already`);
 	}

@@ -26,13 +26,13 @@ export function loadKubeconfig(text: string): Access {
 		async authenticate(options) {
 			try {
 				await config.applyToHTTPSOptions(options);
-			} catch (cause) {
+			} catch {
+				// Without its cause: a login command's answer, quoted in it, may hold a token.
 				throw new Failure({
 					code: "not_set_up",
 					message: `The deployer's credentials for the Kubernetes API server at ${address} cannot be read.`,
 					advice:
 						"Check the user in the target's kubeconfig: its files, its login command, its token.",
-					cause,
 				});
 			}
 			if (!isProxied) delete options.agent;

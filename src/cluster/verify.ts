@@ -177,11 +177,13 @@ function findEnding(pods: readonly Pod[]): Ending | undefined {
 		const end = pod.status?.containerStatuses?.find(
 			({ name }) => name === verifyContainer,
 		)?.state?.terminated;
-		if (end !== undefined) {
+		const isTakenAway =
+			findCondition(pod.status?.conditions, "DisruptionTarget") !== undefined;
+		if (end !== undefined && (end.message || !isTakenAway)) {
 			const { exitCode, reason, message } = end;
 			return { exitCode, reason, message };
 		}
-		if (pod.status?.phase === "Failed") throw makeEvicted(pod);
+		if (isTakenAway || pod.status?.phase === "Failed") throw makeEvicted(pod);
 	}
 	return undefined;
 }

@@ -8,6 +8,12 @@ import type { Bundle } from "./bundle.ts";
 import type { NewEvent } from "./event.ts";
 import type { Changes } from "./operation.ts";
 
+/** Where the state of a run's stack is kept, and what opens it to this run. Secrets. */
+export interface EngineState {
+	readonly url: string;
+	readonly environment: Readonly<Record<string, string>>;
+}
+
 export interface EngineRun {
 	readonly project: string;
 	readonly stack: string;
@@ -15,6 +21,7 @@ export interface EngineRun {
 	/** The code to run; without it, the engine's own of that version. */
 	readonly bundle?: Bundle;
 	readonly input: BlueprintInput;
+	readonly state: EngineState;
 }
 
 export interface EngineHooks {
@@ -42,10 +49,6 @@ export interface EngineSettings {
 	readonly pulumiHome: string;
 	/** Holds a folder per stack, with what the CLI reads and nothing that must be kept. */
 	readonly workRoot: string;
-	/** Holds the state of every stack. Must be kept. */
-	readonly stateDir: string;
-	/** Encrypts the secrets in the state. A secret. */
-	readonly statePassphrase: string;
 	/** The machine's environment; little of it reaches the CLI. */
 	readonly environment: Readonly<Record<string, string | undefined>>;
 	/** How long an interrupted CLI may go on, in milliseconds, before it is ended by force. */

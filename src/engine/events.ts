@@ -141,6 +141,7 @@ const preambles = [
 	/^resource "urn:[^"]*" was not successfully created by the Kubernetes API server: /,
 	/^Unhandled exception: (?:\w*Error: )?/,
 	/^1 error occurred:\s*\* /,
+	/^server-side apply field conflict detected, see \S+ for troubleshooting help\s*/,
 	/^the Kubernetes API server reported that "[^"]*" failed to fully initialize or become live: /,
 ];
 

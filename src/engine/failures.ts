@@ -155,8 +155,16 @@ function presentErrors(errors: readonly EngineError[]): string {
 	return `${object}${first.message}${more}`;
 }
 
-// The first that fits. Kubernetes says `forbidden` for a quota too, so the quota goes first.
+// The first that fits. Kubernetes says `forbidden` for a quota too, so the special goes before the general.
 const advices: readonly (readonly [RegExp, string])[] = [
+	[
+		/being terminated/,
+		"Wait until the namespace of that name is gone, then order again.",
+	],
+	[
+		/apply conflict/,
+		"Something else has changed the object. Take that change back, then order again.",
+	],
 	[
 		/exceeded quota/,
 		"Raise the quota or order a smaller size, then order again.",

@@ -7,13 +7,14 @@ import type {
 	EngineRun,
 } from "../domain/engine.ts";
 import { noChanges } from "../domain/operation.ts";
+import { listSecrets, makeRedactor } from "../domain/redact.ts";
 import { Failure } from "../failure.ts";
 import { findExit, makeCommand } from "./command.ts";
 import { decideFailure } from "./failures.ts";
 import { type EventFollower, followEvents } from "./follow.ts";
 import { type FindProgram, makeProgram, silenceDebugLog } from "./program.ts";
-import { listSecrets, makeRedactor } from "./redact.ts";
 import {
+	clearTemporary,
 	openWorkspace,
 	prepareHome,
 	requireOwnBackend,
@@ -125,15 +126,28 @@ async function destroy(
 		await state.remove();
 		return { changes: noChanges, outputs: null };
 	}
+	const redact = makeRedactor(listSecrets(run.input));
+	const program = await makeProgram(run, {
+		findProgram: options.findProgram,
+		redact,
+	});
 	return attempt(
 		{ options, run, hooks, state },
-		() => undefined,
+		program.findFailure,
 		async (session) => {
-			const stack = await Stack.select(run.stack, session.workspace);
-			await stack.destroy(session.common);
-			const changes = await session.events.settle();
-			await state.remove();
-			return { changes, outputs: null };
+			try {
+				const stack = await Stack.select(run.stack, session.workspace);
+				session.workspace.program = program.program;
+				// The program runs for its provider's sake: the state holds the credentials of the last update, and
+				// the cluster may have got others since.
+				await stack.destroy({ ...session.common, runProgram: true });
+				const changes = await session.events.settle();
+				await state.remove();
+				// The program says "same" of what is deleted right after.
+				return { changes: { ...changes, same: 0 }, outputs: null };
+			} finally {
+				program.close();
+			}
 		},
 	);
 }
@@ -142,7 +156,7 @@ async function openState(
 	options: EngineOptions,
 	run: EngineRun,
 ): Promise<StackState> {
-	const state = options.state.open(run.project, run.stack);
+	const state = options.state.open(run);
 	requireOwnBackend(state.url);
 	await state.unlock();
 	return state;
@@ -217,5 +231,7 @@ async function attempt(
 			isCancelled: hooks.signal.aborted,
 			redact,
 		});
+	} finally {
+		await clearTemporary(workRoot, stack);
 	}
 }

@@ -7,12 +7,14 @@ import {
 	readFile,
 	readlink,
 	rename,
+	rm,
 	symlink,
 	writeFile,
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { LocalWorkspace } from "@pulumi/pulumi/automation/index.js";
 import { version } from "@pulumi/pulumi/version.js";
+import type { EngineRun } from "../domain/engine.ts";
 import { Failure } from "../failure.ts";
 import { pickInherited } from "../processes.ts";
 import type { CliCommand } from "./command.ts";
@@ -32,7 +34,7 @@ export interface StackState {
 
 /** Keeps the state of stacks. */
 export interface StateBackend {
-	open(project: string, stack: string): StackState;
+	open(run: Pick<EngineRun, "project" | "stack" | "state">): StackState;
 }
 
 export interface CliEnvironment {
@@ -63,10 +65,6 @@ export function buildEnvironment({
 		PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
 		// The default is four times the number of cores; the work is waiting for API servers.
 		PULUMI_PARALLEL: "64",
-		// One write at the end. A killed CLI forgets what it did, and the next run adopts it (see file-state.ts).
-		PULUMI_SKIP_CHECKPOINTS: "true",
-		PULUMI_DIY_BACKEND_NO_LEGACY_WARNING: "true",
-		PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: "true",
 		// The settings file is ours and holds no salt: the state does.
 		PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
 		...state.environment,
@@ -105,6 +103,18 @@ export interface WorkspaceOptions {
 	readonly command: CliCommand;
 }
 
+// The Kubernetes provider leaves the kubeconfig that it got in a file of the temporary folder.
+const temporaryFolder = (workRoot: string, stack: string) =>
+	join(workRoot, stack, "tmp");
+
+/** Deletes what a run's processes left in their temporary folder: credentials among it. */
+export async function clearTemporary(
+	workRoot: string,
+	stack: string,
+): Promise<void> {
+	await rm(temporaryFolder(workRoot, stack), { recursive: true, force: true });
+}
+
 /** Prepares a stack's folder and settings. Runs no process. */
 export async function openWorkspace(
 	options: WorkspaceOptions,
@@ -113,15 +123,22 @@ export async function openWorkspace(
 	// Two runs that shared a folder would race on the settings in it.
 	const folder = join(options.workRoot, stack);
 	await mkdir(folder, { recursive: true, mode: 0o700 });
+	await clearTemporary(options.workRoot, stack);
+	await mkdir(temporaryFolder(options.workRoot, stack), { mode: 0o700 });
+	// The CLI looks for a repository above its folder and writes its author into the state: the search ends here.
+	await mkdir(join(options.workRoot, ".git"), { recursive: true });
 	const workspace = await LocalWorkspace.create({
 		workDir: folder,
 		pulumiCommand: options.command,
-		envVars: buildEnvironment({
-			machine: options.machine,
-			home: options.pulumiHome,
-			credentials: folder,
-			state: options.state,
-		}),
+		envVars: {
+			...buildEnvironment({
+				machine: options.machine,
+				home: options.pulumiHome,
+				credentials: folder,
+				state: options.state,
+			}),
+			TMPDIR: temporaryFolder(options.workRoot, stack),
+		},
 		projectSettings: { name: project, runtime: "nodejs" },
 		stackSettings: {
 			[stack]: {

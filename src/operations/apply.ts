@@ -15,7 +15,7 @@ import {
 } from "../domain/operation.ts";
 import { Failure, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, translateDatabaseError } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
 import {
@@ -160,7 +160,7 @@ async function end(
 		);
 		return "lost";
 	}
-	const cause = explain(error, phases.at(-1));
+	const cause = explain(translateDatabaseError(error), phases.at(-1));
 	if (!(cause instanceof Failure)) {
 		log.error(
 			{ err: cause, operation: operation.id },
@@ -168,8 +168,14 @@ async function end(
 		);
 	}
 	try {
-		// Events of the failed phase first: they say why.
-		await flush();
+		// Events of the failed phase first: they say why. One that cannot be written must not hide the end.
+		await flush().catch((failure: unknown) => {
+			if (isCode(failure, "lease_lost")) throw failure;
+			log.error(
+				{ err: failure, operation: operation.id },
+				"events were not written",
+			);
+		});
 		if (stopping.aborted) return await handOver(attempt);
 		if (mayTryAgain(cause, operation.attempt))
 			return await postpone(attempt, cause);

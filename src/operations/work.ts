@@ -1,7 +1,7 @@
 // What the phases of one attempt share.
 import type { BlueprintOutputs } from "../domain/blueprint.ts";
 import type { Cluster } from "../domain/cluster.ts";
-import type { Engine, EngineRun } from "../domain/engine.ts";
+import type { Engine, EngineRun, EngineState } from "../domain/engine.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { NewEvent } from "../domain/event.ts";
 import type { Changes, Operation } from "../domain/operation.ts";
@@ -9,11 +9,23 @@ import type { SealKey } from "../seal.ts";
 import type { Db } from "../store/db.ts";
 import type { Lease } from "../store/leases.ts";
 
+/** Keeps the engine's state, for whoever holds the lease. */
+export interface EngineStateKeeper {
+	/** What opens the stack's state to this lease's runs, and to no other's. */
+	describe(lease: Lease, stack: string): EngineState;
+	/**
+	 * Ends the update that this lease's run began and did not end, because its process is gone: what it did is
+	 * recorded, and the stack is free. Nothing happens where there is none.
+	 */
+	end(lease: Lease): Promise<unknown>;
+}
+
 /** What the worker gives to every attempt. */
 export interface Tools {
 	readonly db: Db;
 	readonly sealKey: SealKey;
 	readonly engine: Engine;
+	readonly engineState: EngineStateKeeper;
 	/** Connects to the cluster that a kubeconfig names. */
 	readonly connectCluster: (kubeconfig: string) => Cluster;
 }

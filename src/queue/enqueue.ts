@@ -1,37 +1,77 @@
 // The sending side. A message is an operation's id and nothing else; losing, doubling or delaying it
 // changes nothing.
+import { setTimeout as delay } from "node:timers/promises";
+import type { Queue } from "bullmq";
 import type { OperationId } from "../domain/ids.ts";
 import type { Log } from "../log.ts";
 import { openQueue } from "./connection.ts";
+
+const sendWithinMs = 2_000;
 
 export interface Sender {
 	/**
 	 * Puts the id onto the queue. `attempt` is the number of claims so far: the same message sent twice for the
 	 * same claim is one message, while a message that died with its worker does not stand in the next one's way.
-	 * Never throws: what could not be sent is logged, and the sweep sends it again.
+	 * Never throws and ends within two seconds: what could not be sent is logged, and the sweep sends it again.
 	 */
 	enqueue(id: OperationId, attempt: number): Promise<void>;
 	close(): Promise<void>;
 }
 
 export function openSender(url: string, log: Log): Sender {
-	const queue = openQueue(url);
 	const report = (error: Error) =>
 		log.warn({ err: error }, "the queue is away");
-	queue.on("error", report);
+	const open = (): Queue => {
+		const queue = openQueue(url);
+		queue.on("error", report);
+		return queue;
+	};
+	let queue = open();
+
+	const send = async (id: OperationId, attempt: number): Promise<void> => {
+		const timer = new AbortController();
+		const tooLate = delay(sendWithinMs, undefined, timer).then(() => {
+			throw new Error(`the queue took longer than ${sendWithinMs} ms`);
+		});
+		const sent = queue.add("operation", id, { jobId: `${id}.${attempt}` });
+		// Whichever comes second has nobody who waits for it.
+		sent.catch(() => {});
+		tooLate.catch(() => {});
+		try {
+			await Promise.race([sent, tooLate]);
+		} finally {
+			timer.abort();
+		}
+	};
+
 	return {
 		async enqueue(id, attempt) {
+			const used = queue;
 			try {
-				await queue.add("operation", id, { jobId: `${id}.${attempt}` });
+				await send(id, attempt);
 			} catch (error) {
 				log.warn(
 					{ err: error, operation: id },
 					"an operation could not be put on the queue; the sweep will send it",
 				);
+				// A queue whose first connection failed says so for ever (BullMQ keeps the rejected promise).
+				if (queue === used) {
+					queue = open();
+					void closeQueue(used);
+				}
 			}
 		},
-		async close() {
-			await queue.close().catch(report);
-		},
+		close: () => closeQueue(queue),
 	};
+}
+
+/** A queue that is away does not answer that it is closed either. */
+async function closeQueue(queue: Queue): Promise<void> {
+	const timer = new AbortController();
+	await Promise.race([
+		queue.close().catch(() => {}),
+		delay(sendWithinMs, undefined, timer).catch(() => {}),
+	]);
+	timer.abort();
+	await queue.disconnect().catch(() => {});
 }

@@ -180,13 +180,25 @@ export function openDatabase(options: {
 		idleTimeoutMillis: 30_000,
 		keepAlive: true,
 		statement_timeout: 30_000,
+		// A process that stops in the middle of a transaction must not keep others from its rows.
+		idle_in_transaction_session_timeout: 10_000,
 		application_name: "impresario",
 	});
-	// An idle connection that breaks would otherwise end the process.
+	// A connection that breaks would otherwise end the process: an idle one tells the pool, one that is in use
+	// only itself.
 	pool.on("error", options.onError);
+	pool.on("connect", (client) => client.on("error", options.onError));
 	const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 	return { db, close: () => db.destroy() };
 }
+
+/** The text of a jsonb value. PostgreSQL refuses NUL and lone surrogates, which a message of others may hold. */
+export const toJsonb = (value: unknown): string =>
+	JSON.stringify(value, (_key, part: unknown) =>
+		typeof part === "string"
+			? part.toWellFormed().replaceAll("\u0000", "\ufffd")
+			: part,
+	);
 
 /** Whether the database answers. */
 export async function isReachable(db: Db): Promise<boolean> {
@@ -206,7 +218,8 @@ export function violatedIndex(error: unknown): string | undefined {
 }
 
 // Class 08: connection; 57P: shut down or starting; 53: out of resources (PostgreSQL manual, appendix A).
-const unreachableStates = /^(08|57P|53)/;
+// 40001, 40P01, 55P03, 57014, 25P03: given up for somebody else's sake; the same attempt may succeed.
+const unreachableStates = /^(08|57P|53|40001|40P01|55P03|57014|25P03)/;
 const unreachableErrnos = new Set([
 	"ECONNREFUSED",
 	"ECONNRESET",

@@ -4,7 +4,7 @@
 import { sql } from "kysely";
 import type { Event, EventType, NewEvent } from "../domain/event.ts";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
-import type { Db } from "./db.ts";
+import { type Db, toJsonb } from "./db.ts";
 
 /** Announces on this channel which environment has news. PostgreSQL delivers it with the commit, and only then. */
 export const eventsChannel = "impresario_events";
@@ -19,31 +19,23 @@ export async function appendEvents(
 	events: readonly NewEvent[],
 ): Promise<void> {
 	if (events.length === 0) return;
-	const { last_event_id } = await db
-		.updateTable("environments")
-		.set((eb) => ({
-			last_event_id: eb("last_event_id", "+", events.length),
-		}))
-		.where("id", "=", place.environment)
-		.returning("last_event_id")
-		.executeTakeFirstOrThrow();
-	await db
-		.insertInto("events")
-		.values(
-			events.map((event, i) => ({
-				environment_id: place.environment,
-				id: last_event_id - events.length + 1 + i,
-				operation_id: place.operation,
-				type: event.type,
-				data: JSON.stringify(event.data),
-				// Not now(): that is the transaction's start, and events of one transaction would seem older than they are.
-				at: sql<Date>`clock_timestamp()`,
-			})),
+	// One statement, because it is on the road of every order. clock_timestamp() and not now(): that is the
+	// transaction's start, and events of one transaction would seem older than they are.
+	const { rows } = await sql`
+		with counted as (
+			update environments set last_event_id = last_event_id + ${events.length}
+			where id = ${place.environment}
+			returning id, last_event_id - ${events.length} as before
+		), written as (
+			insert into events (environment_id, id, operation_id, type, data, at)
+			select counted.id, before + position, ${place.operation}, event ->> 'type', event -> 'data', clock_timestamp()
+			from counted, jsonb_array_elements(${toJsonb(events)}::jsonb) with ordinality as given (event, position)
 		)
-		.execute();
-	await sql`select pg_notify(${eventsChannel}, ${place.environment})`.execute(
-		db,
-	);
+		select pg_notify(${eventsChannel}, id) from counted
+	`.execute(db);
+	if (rows.length === 0) {
+		throw new Error(`there is no environment ${place.environment}`);
+	}
 }
 
 /** What is read: the log of an environment, or what one operation wrote into it. */

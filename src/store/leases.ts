@@ -15,7 +15,7 @@ import {
 	type PhaseRecord,
 } from "../domain/operation.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
-import { type Db, violatedIndex } from "./db.ts";
+import { type Db, toJsonb, violatedIndex } from "./db.ts";
 import { toOperation } from "./operations.ts";
 
 /** What an owner shows with each write. */
@@ -172,7 +172,7 @@ export async function closeOperation(
 	const result = await owned(db, lease)
 		.set({
 			state: outcome.state,
-			error: JSON.stringify(outcome.error),
+			error: toJsonb(outcome.error),
 			finished_at: sql<Date>`now()`,
 			lease_owner: null,
 		})

@@ -34,11 +34,7 @@ function listMigrations(): Migration[] {
  * once. Throws a Failure when the database is newer than this version or an applied file was edited since.
  */
 export async function migrate(url: string): Promise<string[]> {
-	const client = new pg.Client({
-		connectionString: url,
-		connectionTimeoutMillis: 10_000,
-	});
-	await client.connect();
+	const client = await connect(url);
 	try {
 		await client.query("select pg_advisory_lock($1)", [advisoryLock]);
 		await client.query(
@@ -57,6 +53,52 @@ export async function migrate(url: string): Promise<string[]> {
 		// Ending the connection gives the lock back.
 		await client.end();
 	}
+}
+
+/** Throws `not_set_up` unless all migrations of this version, and no others, were applied; `unavailable` if nobody answers. */
+export async function requireSchema(url: string): Promise<void> {
+	const client = await connect(url);
+	try {
+		const { rows: tables } = await client.query<{ found: boolean }>(
+			"select to_regclass('migrations') is not null as found",
+		);
+		const { rows } = tables[0]?.found
+			? await client.query<{ name: string; digest: string }>(
+					"select name, digest from migrations",
+				)
+			: { rows: [] };
+		const known = listMigrations();
+		refuseStrangers(rows, known);
+		if (rows.length === known.length) return;
+		throw new Failure({
+			code: "not_set_up",
+			message: `The database lacks ${known.length - rows.length} of the ${known.length} migrations of this version.`,
+			untouched: "Nothing was started.",
+			advice: "Run the role `migrate` (or `serve`) once against this database.",
+		});
+	} finally {
+		await client.end();
+	}
+}
+
+async function connect(url: string): Promise<pg.Client> {
+	const client = new pg.Client({
+		connectionString: url,
+		connectionTimeoutMillis: 10_000,
+	});
+	try {
+		await client.connect();
+	} catch (error) {
+		throw new Failure({
+			code: "unavailable",
+			message: `The database at ${client.host}:${client.port} cannot be used: ${error instanceof Error && error.message ? error.message : "it does not answer"}.`,
+			untouched: "Nothing was changed.",
+			advice: "See that PostgreSQL runs there and that DATABASE_URL is right.",
+			retryable: true,
+			cause: error,
+		});
+	}
+	return client;
 }
 
 function refuseStrangers(

@@ -25,9 +25,12 @@ export function recordCli(
 	stack: string,
 	cli: ProcessRef,
 ): void {
-	writeFileSync(fileOf(workRoot, stack), JSON.stringify({ ...cli, stack }), {
-		mode: 0o600,
-	});
+	const owner = findProcess(process.pid);
+	writeFileSync(
+		fileOf(workRoot, stack),
+		JSON.stringify({ stack, cli, owner }),
+		{ mode: 0o600 },
+	);
 }
 
 /** Forgets the process, because nothing of it runs any more. */

@@ -34,8 +34,8 @@ export interface Pool {
 	close(): Promise<void>;
 }
 
-/** What one update takes at its height, in MiB: the child, the CLI and the Kubernetes provider. */
-const memoryPerUpdateMiB = 700;
+/** What one update takes at its height, in MiB: 200 the child, 150 the CLI, 140 the Kubernetes provider (measured), and some room. */
+const memoryPerUpdateMiB = 550;
 /** What is left to everything else on the machine. */
 const memoryForOthersMiB = 1_024;
 

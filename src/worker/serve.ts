@@ -5,8 +5,9 @@ import type {
 	EngineOutcome,
 	EngineSettings,
 } from "../domain/engine.ts";
+import { listSecrets, makeRedactor } from "../domain/redact.ts";
 import { Failure, recordFailure } from "../failure.ts";
-import { createLog, type Log } from "../log.ts";
+import { createLog } from "../log.ts";
 import { endSession, findProcess } from "../processes.ts";
 import { endLeftover, forgetCli, recordCli } from "./leftovers.ts";
 import type { ToChild, ToParent } from "./messages.ts";
@@ -32,6 +33,7 @@ export function startServing(openEngine: OpenEngine): void {
 	let session: Session | undefined;
 	let current: AbortController | undefined;
 	let cliPid: number | undefined;
+	let redact = (text: string): string => text;
 	let isBroken = false;
 	let isStopping = false;
 
@@ -53,7 +55,9 @@ export function startServing(openEngine: OpenEngine): void {
 	}: ToChild & { type: "run" }): Promise<void> {
 		const controller = new AbortController();
 		current = controller;
-		const result = await settle(log, async () => {
+		// Kept after the run: what the program left behind may still speak up.
+		redact = makeRedactor(listSecrets(run.input));
+		const result = await settle(async () => {
 			if (session === undefined)
 				throw new Error("A run came before the start.");
 			endLeftover(session.settings.workRoot, run.stack);
@@ -67,10 +71,31 @@ export function startServing(openEngine: OpenEngine): void {
 		if (isBroken || isStopping || !process.connected) endProcess();
 	}
 
+	async function settle(work: () => Promise<EngineOutcome>): Promise<ToParent> {
+		try {
+			return {
+				type: "succeeded",
+				outcome: await work(),
+				memoryMiB: measureMemory(),
+			};
+		} catch (error) {
+			if (!(error instanceof Failure)) {
+				log.error({ error: redact(describe(error)) }, "an update broke");
+			}
+			return {
+				type: "failed",
+				failure: recordFailure(error),
+				memoryMiB: measureMemory(),
+			};
+		}
+	}
+
 	/** What was rejected may belong to anything in this process, so nothing in it is trusted any more. */
 	function breakDown(error: unknown): void {
+		// The SDK lets go of some promises of a program that failed, and the run says so already.
+		if (error instanceof Failure) return;
 		log.error(
-			{ err: error },
+			{ error: redact(describe(error)) },
 			"an unhandled rejection ends this worker's child",
 		);
 		if (isBroken) return;
@@ -124,30 +149,10 @@ export function startServing(openEngine: OpenEngine): void {
 	});
 }
 
-async function settle(
-	log: Log,
-	work: () => Promise<EngineOutcome>,
-): Promise<ToParent> {
-	try {
-		return {
-			type: "succeeded",
-			outcome: await work(),
-			memoryMiB: measureMemory(),
-		};
-	} catch (error) {
-		if (!(error instanceof Failure))
-			log.error(locate(error), "an update broke");
-		return {
-			type: "failed",
-			failure: recordFailure(error),
-			memoryMiB: measureMemory(),
-		};
-	}
-}
-
 /** The run's own failure if it has one that says why; otherwise that it cannot be trusted. */
 function brokenResult(result: ToParent): ToParent {
-	if (result.type === "failed" && result.failure.code === "engine_failed") {
+	// Cancelled it was by breakDown.
+	if (result.type === "failed" && result.failure.code !== "cancelled") {
 		return result;
 	}
 	const failure = new Failure({
@@ -165,12 +170,10 @@ function brokenResult(result: ToParent): ToParent {
 	};
 }
 
-/** Where an error comes from. Its message may quote a secret, and is left out. */
-function locate(error: unknown): { name: string; at: string[] } {
-	const { name, stack } = error instanceof Error ? error : new Error();
-	const frames = (stack ?? "").split("\n").map((line) => line.trim());
-	return { name, at: frames.filter((line) => line.startsWith("at ")) };
-}
+const describe = (error: unknown): string =>
+	error instanceof Error && error.stack !== undefined
+		? error.stack
+		: String(error);
 
 const measureMemory = (): number =>
 	Math.round(process.memoryUsage.rss() / 2 ** 20);

@@ -11,7 +11,6 @@ import { createBackupBucket } from "../../programs/maestro/backup-bucket.ts";
 import { createUploads } from "../../programs/maestro/uploads.ts";
 import type { AwsAccess } from "../../src/domain/aws.ts";
 import type { Engine, EngineRun } from "../../src/domain/engine.ts";
-import { makeFileState } from "../../src/engine/file-state.ts";
 import { makeEngine } from "../../src/engine/pulumi.ts";
 import {
 	givenFolder,
@@ -22,6 +21,7 @@ import {
 } from "../engine/given.ts";
 import { pluginBin, pulumiBin } from "../engine/toolchain.ts";
 import { type Aws, makeAwsProvider, startAws } from "../support/aws.ts";
+import { makeFileState } from "../support/file-state.ts";
 
 const uploads = "impresario-env-00000000000000000001-uploads";
 const backups = "impresario-env-00000000000000000001-backups";

@@ -8,7 +8,8 @@ import {
 	openBundle,
 } from "../../src/domain/bundle.ts";
 import { listBundles } from "../../src/engine/bundle.ts";
-import { openEngine } from "../../src/engine/open.ts";
+import { makeFinder } from "../../src/engine/find-program.ts";
+import { makeEngine } from "../../src/engine/pulumi.ts";
 import { loadBundle } from "../../src/engine/unpack.ts";
 import { Failure } from "../../src/failure.ts";
 import {
@@ -19,6 +20,7 @@ import {
 	outputs,
 } from "../engine/given.ts";
 import { pluginBin, pulumiBin } from "../engine/toolchain.ts";
+import { makeFileState } from "../support/file-state.ts";
 
 const entry = "programs/maestro/blueprint.ts";
 const bundleOf = (files: Record<string, string>) =>
@@ -40,18 +42,18 @@ export const createProgram = (input: BlueprintInput) => async () => {
 
 async function givenEngine(t: TestContext) {
 	const folder = await givenFolder(t);
-	return openEngine(
-		{
-			pulumiBin,
-			pluginBin,
-			pulumiHome: join(folder, "home"),
-			workRoot: join(folder, "work"),
-			stateDir: join(folder, "state"),
-			statePassphrase: "planted-passphrase",
-			environment: process.env,
-		},
-		() => {},
-	);
+	return makeEngine({
+		pulumiBin,
+		pluginBin,
+		pulumiHome: join(folder, "home"),
+		workRoot: join(folder, "work"),
+		state: makeFileState({
+			root: join(folder, "state"),
+			passphrase: "planted-passphrase",
+		}),
+		environment: process.env,
+		findProgram: makeFinder(join(folder, "bundles")),
+	});
 }
 
 test("the engine runs the code that the digest names, though the source tree has another of that version", async (t) => {

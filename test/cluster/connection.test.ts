@@ -171,6 +171,23 @@ for (const kubeconfig of [
 	});
 }
 
+test("credentials that cannot be read are told of, and what went wrong is not quoted", async () => {
+	const kubeconfig = JSON.parse(api.kubeconfig);
+	kubeconfig.users[0].user = {
+		exec: {
+			apiVersion: "client.authentication.k8s.io/v1",
+			command: process.execPath,
+			args: ["-e", "console.log('hunter2')"],
+		},
+	};
+	const failure = await failureOf(
+		ask(undefined, makeClient(JSON.stringify(kubeconfig), defaultLimits)),
+	);
+	assert.equal(failure.code, "not_set_up");
+	assert.match(failure.message, /credentials .* cannot be read/);
+	assert.equal(failure.cause, undefined);
+});
+
 test("credentials in the server's address are in no message", async () => {
 	const kubeconfig = makeKubeconfig("http://admin:hunter2@127.0.0.1:1");
 	const failure = await failureOf(

@@ -241,6 +241,20 @@ test("a pod that the cluster takes away is worth another attempt", async () => {
 	assert.match(failure.message, /Evicted/);
 });
 
+test("a container that is ended for a more important pod is worth another attempt", async () => {
+	const verifying = verify();
+	await watching();
+	putPod({
+		phase: "Failed",
+		reason: "Preempting",
+		conditions: [{ type: "DisruptionTarget", status: "True" }],
+		containerStatuses: [
+			{ name: "verify", state: { terminated: { exitCode: 137 } } },
+		],
+	});
+	assert.equal((await failureOf(verifying)).retryable, true);
+});
+
 test("a Job that somebody deletes is worth another attempt", async () => {
 	const verifying = verify();
 	await watching();

@@ -62,6 +62,13 @@ const cases: Record<string, Case> = {
 			/^v1\/Secret (one|two): secrets ".*exceeded quota.*\(and 1 more\)$/,
 		advice: /Raise the quota/,
 	},
+	"an object that something else has changed": {
+		run: recorded("conflict"),
+		code: "engine_failed",
+		message:
+			/^v1\/ConfigMap settings: The resource managed by field manager ".*" had an apply conflict: .*\.data\.a$/s,
+		advice: /Take that change back/,
+	},
 	"an invalid object": {
 		run: recorded("invalid"),
 		code: "engine_failed",

@@ -51,6 +51,7 @@ export function givenRun(part: Partial<EngineRun> = {}): EngineRun {
 		stack: "env-00000000000000000001",
 		blueprint: { name: "maestro", version: "1.0.0" },
 		input: givenInput(),
+		state: { url: "", environment: {} },
 		...part,
 	};
 }

@@ -1,16 +1,16 @@
 // The real CLI, with programs of components alone: no provider and no cluster is needed.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { chmod, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ComponentResource, secret } from "@pulumi/pulumi/index.js";
 import type { BlueprintOutputs } from "../../src/domain/blueprint.ts";
 import { noChanges } from "../../src/domain/operation.ts";
-import { makeFileState } from "../../src/engine/file-state.ts";
 import { type EngineOptions, makeEngine } from "../../src/engine/pulumi.ts";
 import { Failure, type FailureCode } from "../../src/failure.ts";
 import { findProcess, sendSignal } from "../../src/processes.ts";
+import { makeFileState } from "../support/file-state.ts";
 import { until } from "../support/until.ts";
 import { givenFolder, givenHooks, givenRun, outputs } from "./given.ts";
 import { pluginBin, pulumiBin } from "./toolchain.ts";
@@ -186,6 +186,7 @@ test("a destroy after the CLI was killed in the middle of a create works", async
 	await until("the first resource is there", () => hooks.events.length === 1);
 	sendSignal(pids.at(-1) ?? 0, "SIGKILL");
 	await run;
+	current.program = declare("one");
 	const outcome = await engine.destroy(givenRun(), givenHooks());
 	assert.equal(outcome.outputs, null);
 });
@@ -293,6 +294,20 @@ async function readAll(folder: string) {
 		.map((entry) => join(entry.parentPath, entry.name))
 		.map((path) => ({ path, text: readFileSync(path, "utf8") }));
 }
+
+test("a repository above the data is not read", async (t) => {
+	// The repository of this file.
+	const folder = await mkdtemp(join(import.meta.dirname, ".engine-"));
+	t.after(() => rm(folder, { recursive: true, force: true }));
+	const { engine } = await given(t, {
+		workRoot: join(folder, "work"),
+		state: makeFileState({ root: join(folder, "state"), passphrase: "p" }),
+	});
+	await engine.up(givenRun(), givenHooks());
+	for (const { path, text } of await readAll(join(folder, "state"))) {
+		assert.doesNotMatch(text, /"git\./, path);
+	}
+});
 
 test("a secret in the state can still be opened when the settings file is lost", async (t) => {
 	const { engine, current, folder } = await given(t);

@@ -4,7 +4,6 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeCommand } from "../../src/engine/command.ts";
-import { makeFileState } from "../../src/engine/file-state.ts";
 import {
 	buildEnvironment,
 	openWorkspace,
@@ -12,6 +11,7 @@ import {
 	requireOwnBackend,
 } from "../../src/engine/workspace.ts";
 import { Failure } from "../../src/failure.ts";
+import { makeFileState } from "../support/file-state.ts";
 import { givenFolder } from "./given.ts";
 
 const machine = {
@@ -34,7 +34,7 @@ test("the CLI sees the machine's paths, proxies and certificates and nothing els
 	const environment = buildEnvironment({
 		machine,
 		home: "/data/pulumi-home",
-		credentials: "/data/work/env-1",
+		credentials: "/data/scratch/env-1",
 		state: {
 			url: "file:///data/state",
 			environment: { PULUMI_CONFIG_PASSPHRASE: "ours" },
@@ -132,10 +132,11 @@ test("a stack has a folder of its own, for us alone, with settings that switch d
 		workRoot: folder,
 		pulumiHome: join(folder, "home"),
 		machine,
-		state: makeFileState({ root: folder, passphrase: "hush" }).open(
-			"impresario-maestro",
-			"env-1",
-		),
+		state: makeFileState({ root: folder, passphrase: "hush" }).open({
+			project: "impresario-maestro",
+			stack: "env-1",
+			state: { url: "", environment: {} },
+		}),
 		command: makeCommand({
 			binary: "/nothing/is/run",
 			graceMs: 0,

@@ -1,8 +1,7 @@
 // What a tenant sees: order, follow, list, show, destroy; with the real engine and the real API server.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { sql } from "kysely";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { kubectlGet, listWorkloads } from "../support/kubectl.ts";
 import {
@@ -14,6 +13,7 @@ import {
 	type Service,
 	startRole,
 } from "../support/service.ts";
+import { until } from "../support/until.ts";
 
 let database: TestDatabase;
 let service: Service;
@@ -137,22 +137,16 @@ test("after a destroy the namespace, its claims and the engine's state are gone,
 		await kubectlGet(admin(), "persistentvolumeclaims", "-n", namespace),
 		[],
 	);
-	const volumes = await kubectlGet(admin(), "persistentvolumes");
-	const left = volumes.filter((volume) => {
-		const spec = volume.spec as { claimRef?: { namespace: string } };
-		return spec.claimRef?.namespace === namespace;
+	// Kubernetes lets go of a volume a moment after its claim is gone.
+	await until("no volume is left", async () => {
+		const volumes = await kubectlGet(admin(), "persistentvolumes");
+		return volumes.every((volume) => {
+			const spec = volume.spec as { claimRef?: { namespace: string } };
+			return spec.claimRef?.namespace !== namespace;
+		});
 	});
-	assert.deepEqual(left, []);
-	const stack = String(environment.id).replace("_", "-");
-	const files = existsSync(join(service.dataDir, "state"))
-		? readdirSync(join(service.dataDir, "state"), { recursive: true }).map(
-				String,
-			)
-		: [];
-	assert.deepEqual(
-		files.filter((file) => file.includes(stack)),
-		[],
-	);
+	const { rows } = await sql`select name from stacks`.execute(database.db);
+	assert.deepEqual(rows, []);
 	assert.equal((await tenant.call("GET", "/v1/environments/prod")).status, 404);
 	const gone = await tenant.call("GET", `/v1/environments/${environment.id}`);
 	assert.equal(gone.body.lifecycle, "destroyed");

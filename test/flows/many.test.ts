@@ -85,7 +85,8 @@ test("two orders of one name at the same moment give one environment and one con
 	const refused = orders.find((order) => order.status === 409);
 	assert.equal(refused?.body.code, "conflict");
 	const made = orders.find((order) => order.status === 202);
-	assert.equal((await tenant.end(String(made?.body.id))).state, "succeeded");
+	const operation = await tenant.end(String(made?.body.id));
+	assert.equal(operation.state, "succeeded", JSON.stringify(operation.error));
 });
 
 test("all are destroyed at once, and nothing is left", async () => {

@@ -22,7 +22,16 @@ export async function attempt(
 	if (ownership === undefined) return "nothing";
 	const { engine, connectCluster } = world;
 	return apply({
-		tools: { db, sealKey, engine, connectCluster },
+		tools: {
+			db,
+			sealKey,
+			engine,
+			connectCluster,
+			engineState: {
+				describe: () => ({ url: "http://127.0.0.1:1", environment: {} }),
+				end: async () => {},
+			},
+		},
 		ownership,
 		stopping: options.stopping ?? new AbortController().signal,
 		log: silentLog,

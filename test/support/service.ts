@@ -32,11 +32,15 @@ export async function startRole(
 	role: string,
 	environment: Readonly<Record<string, string>>,
 ): Promise<Role> {
-	const child = spawn(process.execPath, ["src/main.ts", role], {
-		cwd: root,
-		env: { ...process.env, NODE_TEST_CONTEXT: "", ...environment },
-		stdio: ["ignore", "pipe", "pipe"],
-	});
+	const child = spawn(
+		process.execPath,
+		["--max-semi-space-size=2", "src/main.ts", role],
+		{
+			cwd: root,
+			env: { ...process.env, NODE_TEST_CONTEXT: "", ...environment },
+			stdio: ["ignore", "pipe", "pipe"],
+		},
+	);
 	const lines: string[] = [];
 	const exited = once(child, "exit");
 	const ready = new Promise<string>((fulfil, reject) => {

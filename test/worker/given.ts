@@ -25,8 +25,6 @@ export function settingsIn(
 		pluginBin: "/no/such/plugin",
 		pulumiHome: join(folder, "home"),
 		workRoot: join(folder, "work"),
-		stateDir: join(folder, "state"),
-		statePassphrase: passphrase,
 		environment: { PATH: process.env.PATH },
 		...part,
 	};

@@ -34,9 +34,11 @@ export async function prepare(work: Work): Promise<void> {
 
 	work.findings.environment = environment;
 	work.findings.cluster = tools.connectCluster(kubeconfig);
+	const stack = stackName(environment.id);
 	work.findings.run = {
 		project: projectName(environment.blueprint),
-		stack: stackName(environment.id),
+		stack,
+		state: tools.engineState.describe(work.lease, stack),
 		blueprint: {
 			name: environment.blueprint as BlueprintName,
 			version: revision.blueprintVersion,

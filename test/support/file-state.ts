@@ -1,4 +1,5 @@
-// State in files: Pulumi's own file backend, with a root of its own for every stack.
+// State in files: Pulumi's own file backend, with a root of its own for every stack. The engine's tests run
+// on it, so that they judge the engine alone.
 import {
 	access,
 	mkdir,
@@ -9,7 +10,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { StackState, StateBackend } from "./workspace.ts";
+import type { StackState, StateBackend } from "../../src/engine/workspace.ts";
 
 export interface FileStateOptions {
 	/** Holds `<project>/<stack>/` for each stack: the file backend lists a whole project at each save. */
@@ -24,7 +25,7 @@ export function makeFileState({
 	passphrase,
 }: FileStateOptions): StateBackend {
 	return {
-		open: (project, stack) =>
+		open: ({ project, stack }) =>
 			openFolder({
 				folder: join(root, project, stack),
 				project,
@@ -57,7 +58,13 @@ function openFolder({
 	return {
 		// Otherwise the backend keeps a second file of attributes beside every file.
 		url: `${pathToFileURL(folder)}?metadata=skip`,
-		environment: { PULUMI_CONFIG_PASSPHRASE: passphrase },
+		environment: {
+			PULUMI_CONFIG_PASSPHRASE: passphrase,
+			// One write at the end: a killed CLI forgets what it did, and the next run adopts it.
+			PULUMI_SKIP_CHECKPOINTS: "true",
+			PULUMI_DIY_BACKEND_NO_LEGACY_WARNING: "true",
+			PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: "true",
+		},
 		exists,
 		async unlock() {
 			await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { listSecrets, makeRedactor } from "../../src/domain/redact.ts";
 import { secretNames } from "../../src/domain/secret.ts";
-import { listSecrets, makeRedactor } from "../../src/engine/redact.ts";
-import { givenInput } from "./given.ts";
+import { givenInput } from "../engine/given.ts";
 
 const input = givenInput();
 const withKubeconfig = (kubeconfig: string) =>

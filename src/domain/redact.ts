@@ -1,6 +1,6 @@
-// Keeps secrets out of what the engine says. Pulumi hides what it knows to be secret; a provider's error
-// may still quote a value, and so may an error of the program.
-import type { BlueprintInput } from "../domain/blueprint.ts";
+// Keeps secrets out of what an update says. Pulumi hides what it knows to be secret; a provider's error may
+// still quote a value, and so may an error of the program.
+import type { BlueprintInput } from "./blueprint.ts";
 
 // Shorter values would also be found by chance.
 const minLength = 6;
