@@ -90,11 +90,9 @@ test("each version can be exported, and imported again", async () => {
 	await cli.succeed("stack", "export", "--version", "2", "--file", file);
 	assert.match(readFileSync(file, "utf8"), /::b"/);
 	await cli.succeed("stack", "import", "--file", file);
-	assert.deepEqual(await namesIn(door, stackPath("dev")), [
-		"tests-dev",
-		"a",
-		"b",
-	]);
+	// Two that do not depend on one another are registered in any order.
+	const names = await namesIn(door, stackPath("dev"));
+	assert.deepEqual(names.sort(), ["a", "b", "tests-dev"]);
 	await cli.succeed("stack", "export", "--file", file);
 	const before = readFileSync(file, "utf8");
 	await cli.succeed("stack", "import", "--file", file);
