@@ -10,11 +10,11 @@ const sendWithinMs = 2_000;
 
 export interface Sender {
 	/**
-	 * Puts the id onto the queue. `attempt` is the number of claims so far: the same message sent twice for the
-	 * same claim is one message, while a message that died with its worker does not stand in the next one's way.
+	 * Puts the id onto the queue. `sends` is how often the sweep has sent it: the same sending asked for twice is one
+	 * message, while a message that a killed worker had taken does not stand in the next one's way.
 	 * Never throws and ends within two seconds: what could not be sent is logged, and the sweep sends it again.
 	 */
-	enqueue(id: OperationId, attempt: number): Promise<void>;
+	enqueue(id: OperationId, sends: number): Promise<void>;
 	close(): Promise<void>;
 }
 
@@ -28,12 +28,12 @@ export function openSender(url: string, log: Log): Sender {
 	};
 	let queue = open();
 
-	const send = async (id: OperationId, attempt: number): Promise<void> => {
+	const send = async (id: OperationId, sends: number): Promise<void> => {
 		const timer = new AbortController();
 		const tooLate = delay(sendWithinMs, undefined, timer).then(() => {
 			throw new Error(`the queue took longer than ${sendWithinMs} ms`);
 		});
-		const sent = queue.add("operation", id, { jobId: `${id}.${attempt}` });
+		const sent = queue.add("operation", id, { jobId: `${id}.${sends}` });
 		// Whichever comes second has nobody who waits for it.
 		sent.catch(() => {});
 		tooLate.catch(() => {});
@@ -45,10 +45,10 @@ export function openSender(url: string, log: Log): Sender {
 	};
 
 	return {
-		async enqueue(id, attempt) {
+		async enqueue(id, sends) {
 			const used = queue;
 			try {
-				await send(id, attempt);
+				await send(id, sends);
 			} catch (error) {
 				log.warn(
 					{ err: error, operation: id },
