@@ -148,3 +148,34 @@ export interface Operation {
 	readonly deadlineAt: Date | null;
 	readonly error: FailureRecord | null;
 }
+
+/**
+ * Who sees to it that an operation leaves a state, until when, and how it ends if he does not: nothing waits for ever.
+ * The sweep is the owner behind each owner.
+ */
+export const custody: Readonly<
+	Record<
+		Exclude<OperationState, FinalState>,
+		{
+			readonly owner: string;
+			readonly deadline: "queuedForMs" | "deadlineAt";
+			readonly endsAs: FinalState;
+		}
+	>
+> = {
+	queued: {
+		owner: "the queue, whose message the sweep sends again",
+		deadline: "queuedForMs",
+		endsAs: "timed_out",
+	},
+	running: {
+		owner: "the worker that holds the lease",
+		deadline: "deadlineAt",
+		endsAs: "timed_out",
+	},
+	recovering: {
+		owner: "the worker that holds the lease; until one does, the sweep",
+		deadline: "deadlineAt",
+		endsAs: "timed_out",
+	},
+};
