@@ -286,6 +286,22 @@ const claim = (n: number) => {
 	);
 };
 
+/** A worker that takes an operation and dies, noticed only when its lease is over. */
+const abandon = (n: number) => {
+	const operation = anOperation(n);
+	return step(
+		`abandon ${n}`,
+		async (model, real) => {
+			const claims = model.claims.length;
+			await claimInBoth(model, real, operation.find(model));
+			if (model.claims.length === claims) return;
+			model.crashed.add(claims);
+			await advanceBoth(model, real, leaseMs);
+		},
+		operation.may,
+	);
+};
+
 const renew = (n: number) => {
 	const worker = aWorker(n);
 	return step(
@@ -349,30 +365,57 @@ const finish = (n: number, repeat: boolean) => {
 	);
 };
 
-const release = (n: number, delayMs: number, countsAsAttempt: boolean) => {
+interface Pause {
+	readonly delayMs: number;
+	readonly countsAsAttempt: boolean;
+}
+
+async function releaseInBoth(
+	model: Model,
+	real: Real,
+	number: number,
+	pause: Pause,
+): Promise<void> {
+	const effective = isEffective(model, number);
+	const { lease } = at(real.handles, number);
+	const work = (trx: Db) => releaseLease(trx, lease, pause);
+	await write(
+		real,
+		{ number, isEffective: effective },
+		{ repeat: false, work },
+	);
+	if (!effective) return;
+	const one = claimedBy(model, number);
+	one.state = "recovering";
+	one.leaseLeftMs = 0;
+	one.pauseLeftMs = pause.delayMs;
+	if (!pause.countsAsAttempt) one.attempt -= 1;
+}
+
+const release = (n: number, pause: Pause) => {
 	const worker = aWorker(n);
 	return step(
-		`release ${n} for ${delayMs}${countsAsAttempt ? "" : ", uncounted"}`,
-		async (model, real) => {
-			const number = worker.find(model);
-			const effective = isEffective(model, number);
-			const { lease } = at(real.handles, number);
-			await write(
-				real,
-				{ number, isEffective: effective },
-				{
-					repeat: false,
-					work: (trx) => releaseLease(trx, lease, { delayMs, countsAsAttempt }),
-				},
-			);
-			if (!effective) return;
-			const one = claimedBy(model, number);
-			one.state = "recovering";
-			one.leaseLeftMs = 0;
-			one.pauseLeftMs = delayMs;
-			if (!countsAsAttempt) one.attempt -= 1;
-		},
+		`release ${n} ${JSON.stringify(pause)}`,
+		(model, real) => releaseInBoth(model, real, worker.find(model), pause),
 		worker.may,
+	);
+};
+
+/** A worker that takes an operation and gives it back at once, and another that wants it right then. */
+const postpone = (n: number, pause: Pause) => {
+	const operation = anOperation(n);
+	return step(
+		`postpone ${n} ${JSON.stringify(pause)}`,
+		async (model, real) => {
+			const index = operation.find(model);
+			const claims = model.claims.length;
+			await claimInBoth(model, real, index);
+			if (model.claims.length > claims) {
+				await releaseInBoth(model, real, claims, pause);
+			}
+			await claimInBoth(model, real, index);
+		},
+		operation.may,
 	);
 };
 
@@ -461,7 +504,11 @@ const times = fc.constantFrom(
 );
 const n = fc.nat({ max: 1_000 });
 const environments = fc.nat({ max: environmentCount - 1 });
-const commands = fc.commands<Model, Real, true>(
+const pauses = fc.record({
+	delayMs: fc.constantFrom(0, 5_000, 20_000),
+	countsAsAttempt: fc.boolean(),
+});
+const commands = fc.commands<Model, Real, false>(
 	[
 		fc
 			.tuple(environments, fc.constantFrom(...operationKinds))
@@ -469,12 +516,13 @@ const commands = fc.commands<Model, Real, true>(
 		environments.map(supersede),
 		n.map(claim),
 		n.map(claim),
+		n.map(abandon),
+		n.map(abandon),
 		n.map(renew),
 		fc.tuple(n, fc.boolean()).map((a) => writeEvent(...a)),
 		fc.tuple(n, fc.boolean()).map((a) => finish(...a)),
-		fc
-			.tuple(n, fc.constantFrom(0, 5_000, 20_000), fc.boolean())
-			.map((a) => release(...a)),
+		fc.tuple(n, pauses).map((a) => release(...a)),
+		fc.tuple(n, pauses).map((a) => postpone(...a)),
 		n.map(crash),
 		fc.constant(sweepIt()),
 		times.map(wait),
@@ -496,7 +544,7 @@ test("whatever happens to operations, the store does what the model says, and al
 			for (const { state } of model.operations) seen.add(state);
 			assert.ok(!model.operations.some(isActive));
 		}),
-		{ numRuns: 40, endOnFailure: true },
+		{ numRuns: 60, endOnFailure: true },
 	);
 	// A model that hardly moves proves nothing.
 	assert.ok(steps > 400, `${steps} steps`);
