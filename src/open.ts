@@ -19,11 +19,16 @@ import { openFeed } from "./feed/listen.ts";
 import { createLog, type Log } from "./log.ts";
 import { ensureAdmin } from "./operations/admin.ts";
 import { registerBlueprints } from "./operations/catalogue.ts";
+import { ensureSealCheck, requireSealCheck } from "./operations/seal-check.ts";
 import { registerTarget, type TargetDescription } from "./operations/target.ts";
 import { pickInherited } from "./processes.ts";
 import { openSender, type Sender } from "./queue/enqueue.ts";
 import { parseSealKey, type SealKey } from "./seal.ts";
-import { type Database, openDatabase } from "./store/db.ts";
+import {
+	type Database,
+	openDatabase,
+	translateDatabaseError,
+} from "./store/db.ts";
 import { migrate, requireSchema } from "./store/migrate.ts";
 import { ensureReleases } from "./store/releases.ts";
 
@@ -119,6 +124,7 @@ export async function prepareInstallation(
 	const applied = await migrate(base.databaseUrl);
 	if (applied.length > 0) base.log.info({ applied }, "the schema was migrated");
 	const { db } = base.database;
+	await ensureSealCheck({ db, sealKey: base.sealKey });
 	await ensureReleases(db, builtInReleases);
 	// Reads the programs' sources and loads none of them.
 	const { listBundles } = await import("./engine/bundle.ts");
@@ -127,7 +133,7 @@ export async function prepareInstallation(
 		await registerTarget({ db, sealKey: base.sealKey }, target);
 	}
 	const tokenFile = join(base.config.dataDir, "token");
-	const token = await ensureAdmin(db, readIfThere(tokenFile));
+	const token = await ensureAdmin(db, readIfThere(tokenFile), hostname());
 	writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
 	return { tokenFile, token };
 }
@@ -190,13 +196,15 @@ function readIfThere(path: string): string | undefined {
 }
 
 /**
- * Throws `not_set_up` when the database has not this version's schema. A database that is away is waited for
+ * Throws `not_set_up` when the database has not this version's schema or is sealed with another key. A database that is away is waited for
  * by the roles themselves, so it is no reason not to start.
  */
 export async function requirePrepared(base: Base): Promise<void> {
 	try {
 		await requireSchema(base.databaseUrl);
-	} catch (error) {
+		await requireSealCheck({ db: base.database.db, sealKey: base.sealKey });
+	} catch (thrown) {
+		const error = translateDatabaseError(thrown);
 		if (!(error instanceof Failure) || error.code !== "unavailable")
 			throw error;
 		base.log.warn({ err: error }, "the database is away; waiting for it");

@@ -23,6 +23,27 @@ export const lifecycles = [
 ] as const;
 export type Lifecycle = (typeof lifecycles)[number];
 
+/** In which it stays without an operation. */
+const isSettled: Record<Lifecycle, boolean> = {
+	creating: false,
+	ready: true,
+	destroying: false,
+	destroyed: true,
+	failed: true,
+};
+
+/**
+ * What an environment is after an order that nobody ever began, and that nothing else follows: what it was when that
+ * was ordered. If it was on its way then, what came of that way is told by the revision it has.
+ */
+export function lifecycleWithout(
+	before: Lifecycle | null,
+	revision: number | null,
+): Lifecycle {
+	if (before !== null && isSettled[before]) return before;
+	return revision === null ? "failed" : "ready";
+}
+
 export const healths = [
 	"healthy",
 	"degraded",

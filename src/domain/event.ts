@@ -16,6 +16,8 @@ export interface EventData {
 		readonly kind: OperationKind;
 		readonly attempt: number;
 	};
+	/** Its worker was told to stop; another one goes on, and the attempt does not count. */
+	"operation.handed_over": { readonly attempt: number };
 	"operation.recovered": { readonly attempt: number; readonly reason: string };
 	"operation.postponed": {
 		readonly attempt: number;
@@ -69,6 +71,7 @@ export type EventType = keyof EventData;
 export const eventTypes = Object.keys({
 	"operation.queued": 0,
 	"operation.started": 0,
+	"operation.handed_over": 0,
 	"operation.recovered": 0,
 	"operation.postponed": 0,
 	"operation.succeeded": 0,

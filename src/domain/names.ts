@@ -67,5 +67,5 @@ function shortenLabel(label: string): string {
 export const backupJobName = (kind: "backup" | "restore", run: string) =>
 	`${kind}-${run}`;
 
-/** The Job that verifies an environment in one attempt of an operation. `run` is a DNS label. */
+/** The Job that verifies an environment for one owner of an operation. `run` is a DNS label. */
 export const verifyJobName = (run: string) => `verify-${run}`;

@@ -48,8 +48,10 @@ export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
-/** How long each phase may take, in milliseconds, counted from its start. */
-export const phaseDeadlinesMs: Record<PhaseName, number> = {
+export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
+
+/** How long each phase may take, in milliseconds, counted from its start, where the target says nothing else. */
+export const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
@@ -57,9 +59,24 @@ export const phaseDeadlinesMs: Record<PhaseName, number> = {
 	finishing: 60_000,
 };
 
-/** The whole operation's budget in milliseconds, queueing not counted. */
-export const operationDeadlineMs = (kind: OperationKind): number =>
-	phasesOf[kind].reduce((sum, phase) => sum + phaseDeadlinesMs[phase], 0);
+/** The deadlines of all phases in milliseconds, by what a target says of some of them in seconds. */
+export const decideDeadlines = (
+	seconds: Readonly<Partial<Record<PhaseName, number>>>,
+): PhaseDeadlines => ({
+	...phaseDeadlinesMs,
+	...Object.fromEntries(
+		Object.entries(seconds).map(([phase, value]) => [phase, value * 1_000]),
+	),
+});
+
+/**
+ * How long an owner may take to end an operation that is over its deadline: the engine's child and its CLI are stopped
+ * in steps that take up to 40 s. After that it may not renew its lease any more.
+ */
+export const overrunMs = 60_000;
+
+/** An order that no worker took for so long is not wanted any more. */
+export const queuedForMs = 24 * 60 * 60 * 1_000;
 
 /** How often an operation is begun before the service gives up and says so. */
 export const maxAttempts = 3;
@@ -77,6 +94,8 @@ export const retryDelayMs = (attempt: number): number =>
  */
 export const leaseMs = 15_000;
 export const leaseRenewalMs = 5_000;
+/** When a renewal failed, the next is tried after this. */
+export const leaseRetryMs = 500;
 
 export interface PhaseRecord {
 	readonly name: PhaseName;
@@ -85,7 +104,10 @@ export interface PhaseRecord {
 	readonly finishedAt: string | null;
 }
 
-/** How many resources the engine created, updated and so on. */
+/**
+ * How many resources the engine created, updated and so on: summed over the runs of all attempts that came to their
+ * end. A run that was cut off never told; its resource events did. `same` is the last run's.
+ */
 export interface Changes {
 	readonly create: number;
 	readonly update: number;
@@ -101,6 +123,15 @@ export const noChanges: Changes = {
 	delete: 0,
 	same: 0,
 };
+
+/** What earlier attempts changed and what the run after them did, together. */
+export const addChanges = (before: Changes, run: Changes): Changes => ({
+	create: before.create + run.create,
+	update: before.update + run.update,
+	replace: before.replace + run.replace,
+	delete: before.delete + run.delete,
+	same: run.same,
+});
 
 export interface Operation {
 	readonly id: OperationId;
@@ -120,3 +151,34 @@ export interface Operation {
 	readonly deadlineAt: Date | null;
 	readonly error: FailureRecord | null;
 }
+
+/**
+ * Who sees to it that an operation leaves a state, until when, and how it ends if he does not: nothing waits for ever.
+ * The sweep is the owner behind each owner.
+ */
+export const custody: Readonly<
+	Record<
+		Exclude<OperationState, FinalState>,
+		{
+			readonly owner: string;
+			readonly deadline: "queuedForMs" | "deadlineAt";
+			readonly endsAs: FinalState;
+		}
+	>
+> = {
+	queued: {
+		owner: "the queue, whose message the sweep sends again",
+		deadline: "queuedForMs",
+		endsAs: "timed_out",
+	},
+	running: {
+		owner: "the worker that holds the lease",
+		deadline: "deadlineAt",
+		endsAs: "timed_out",
+	},
+	recovering: {
+		owner: "the worker that holds the lease; until one does, the sweep",
+		deadline: "deadlineAt",
+		endsAs: "timed_out",
+	},
+};

@@ -1,6 +1,7 @@
 // A place to deploy to: one Kubernetes cluster, with the defaults that its environments take.
 import { z } from "zod";
 import type { TargetId } from "./ids.ts";
+import { phaseNames } from "./operation.ts";
 
 const dnsName =
 	/^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -80,6 +81,12 @@ export const targetSettings = z.strictObject({
 				.describe("From where metrics are fetched."),
 		})
 		.prefault({}),
+	deadlines: z
+		.partialRecord(z.enum(phaseNames), z.int().min(1).max(86_400))
+		.default({})
+		.describe(
+			"How many seconds each phase of an operation may take here; a phase that is not named has the service's default.",
+		),
 	podSecurity: z
 		.enum(["baseline", "restricted"])
 		.default("baseline")

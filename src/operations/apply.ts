@@ -9,7 +9,6 @@ import {
 	maxAttempts,
 	type PhaseName,
 	type PhaseRecord,
-	phaseDeadlinesMs,
 	phasesOf,
 	retryDelayMs,
 } from "../domain/operation.ts";
@@ -24,6 +23,7 @@ import {
 	releaseLease,
 } from "../store/leases.ts";
 import type { Ownership } from "./claim.ts";
+import { type Deadline, startDeadline } from "./deadline.ts";
 import { applyProgram } from "./phases/applying.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
@@ -60,9 +60,10 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 	const recorder = makeRecorder(tools.db, ownership, { lost });
 	const findings: Findings = {};
 	const phases: PhaseRecord[] = [];
+	let deadline: Deadline | undefined;
 	try {
 		recorder.record(
-			operation.attempt === 1
+			ownership.isFirstClaim
 				? {
 						type: "operation.started",
 						data: { kind: operation.kind, attempt: operation.attempt },
@@ -71,22 +72,19 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 						type: "operation.recovered",
 						data: {
 							attempt: operation.attempt,
-							reason: "The attempt before did not come to an end.",
+							reason: "No worker before brought it to its end.",
 						},
 					},
 		);
 		for (const name of phasesOf[operation.kind]) {
 			const startedAt = performance.now();
+			deadline = startDeadline(name, ownership);
 			phases.push(beginPhase(name));
 			await recorder.progress(
 				{ type: "phase.started", data: { phase: name } },
 				{ phase: name, phases },
 			);
-			const signal = AbortSignal.any([
-				lost,
-				attempt.stopping,
-				AbortSignal.timeout(phaseDeadlinesMs[name]),
-			]);
+			const signal = AbortSignal.any([lost, attempt.stopping, deadline.signal]);
 			const work: Work = {
 				tools,
 				operation,
@@ -119,7 +117,8 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 		}
 		return "final";
 	} catch (error) {
-		return await end(attempt, phases, error, () => recorder.flush());
+		const cause = deadline?.explain(error) ?? error;
+		return await end(attempt, phases, cause, () => recorder.flush());
 	} finally {
 		ownership.stop();
 		await findings.cluster?.close().catch((error: unknown) => {
@@ -160,7 +159,7 @@ async function end(
 		);
 		return "lost";
 	}
-	const cause = explain(translateDatabaseError(error), phases.at(-1));
+	const cause = translateDatabaseError(error);
 	if (!(cause instanceof Failure)) {
 		log.error(
 			{ err: cause, operation: operation.id },
@@ -189,30 +188,25 @@ async function end(
 const isCode = (error: unknown, code: Failure["code"]) =>
 	error instanceof Failure && error.code === code;
 
-/** A phase that was cut off by its deadline says "cancelled"; what it means is that it took too long. */
-function explain(error: unknown, phase: PhaseRecord | undefined): unknown {
-	if (phase === undefined || !isCode(error, "cancelled")) return error;
-	const deadlineMs = phaseDeadlinesMs[phase.name];
-	if (Date.now() - Date.parse(phase.startedAt) < deadlineMs) return error;
-	return new Failure({
-		code: "timed_out",
-		message: `The phase ${phase.name} took longer than ${deadlineMs / 60_000} minutes. ${(error as Failure).message}`,
-		untouched: "What was made so far is still there.",
-		advice:
-			"Look at the events for what it waited for. Destroying the environment cleans up.",
-		cause: error,
-	});
-}
-
 const mayTryAgain = (cause: unknown, attempt: number): cause is Failure =>
 	cause instanceof Failure && cause.retryable && attempt < maxAttempts;
 
 /** The worker stops: the next one goes on at once, and it does not count as a failed attempt. */
 async function handOver({ tools, ownership }: Attempt): Promise<AttemptEnd> {
-	const { lost, lease } = ownership;
-	await writeAsOwner(tools.db, ownership, { lost }, (trx) =>
-		releaseLease(trx, lease, { delayMs: 0, countsAsAttempt: false }),
-	);
+	const { operation, lost, lease } = ownership;
+	await writeAsOwner(tools.db, ownership, { lost }, async (trx) => {
+		await appendEvents(
+			trx,
+			{ environment: operation.environment, operation: operation.id },
+			[
+				{
+					type: "operation.handed_over",
+					data: { attempt: operation.attempt },
+				},
+			],
+		);
+		await releaseLease(trx, lease, { delayMs: 0, countsAsAttempt: false });
+	});
 	return "postponed";
 }
 

@@ -1,7 +1,12 @@
 // Taking an operation and keeping it. The lease is renewed while its owner lives; when it cannot be
 // renewed the owner stops by itself, before anyone else may begin.
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
-import { leaseMs, leaseRenewalMs, maxAttempts } from "../domain/operation.ts";
+import {
+	leaseMs,
+	leaseRenewalMs,
+	leaseRetryMs,
+	maxAttempts,
+} from "../domain/operation.ts";
 import { Failure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import type { Sender } from "../queue/enqueue.ts";
@@ -13,10 +18,15 @@ import {
 	renewLease,
 } from "../store/leases.ts";
 import { findNextQueued } from "../store/operations.ts";
+import { makeWriteLine, type WriteLine } from "./write-line.ts";
 
-export interface Ownership extends Claimed {
+export interface Ownership extends Omit<Claimed, "leftMs"> {
 	/** Aborts, with a Failure `lease_lost` as its reason, once the lease is lost or cannot be renewed in time. */
 	readonly lost: AbortSignal;
+	/** Through which all that this owner writes goes. */
+	readonly write: WriteLine;
+	/** What is left of the operation's own time, in milliseconds; negative once it is over. */
+	leftMs(): number;
 	/** Stops the renewals. Does not give the lease back: ending or releasing the operation does. */
 	stop(): void;
 }
@@ -67,17 +77,19 @@ function keepAlive(
 				{ err: error, operation: claimed.operation.id },
 				"a lease could not be renewed",
 			);
+			schedule(leaseRetryMs);
+			return;
 		}
-		schedule();
+		schedule(leaseRenewalMs);
 	};
 
-	const schedule = () => {
+	const schedule = (afterMs: number) => {
 		if (stopped || controller.signal.aborted) return;
 		const left = leaseMs - (performance.now() - provenAt);
 		if (left <= 0) controller.abort(lostLease(claimed.lease));
-		else timer = setTimeout(renew, Math.min(leaseRenewalMs, left));
+		else timer = setTimeout(renew, Math.min(afterMs, left));
 	};
-	schedule();
+	schedule(leaseRenewalMs);
 	// A renewal that hangs must not keep the owner believing.
 	const watchdog = setInterval(() => {
 		if (performance.now() - provenAt > leaseMs) {
@@ -88,6 +100,8 @@ function keepAlive(
 	return {
 		...claimed,
 		lost: controller.signal,
+		write: makeWriteLine(),
+		leftMs: () => claimed.leftMs - (performance.now() - claimedAt),
 		stop() {
 			stopped = true;
 			clearTimeout(timer);

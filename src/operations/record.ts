@@ -6,36 +6,44 @@ import type { Changes, PhaseName, PhaseRecord } from "../domain/operation.ts";
 import { Failure } from "../failure.ts";
 import { type Db, translateDatabaseError } from "../store/db.ts";
 import { appendEvents } from "../store/events.ts";
-import { type Claimed, holdLease, recordProgress } from "../store/leases.ts";
+import { holdForWrite, recordProgress } from "../store/leases.ts";
+import type { Ownership } from "./claim.ts";
 
 const retryMs = 250;
 
-/** Runs a transaction as the owner of the operation; throws `lease_lost` when it is not the owner any more. */
-export async function writeAsOwner<T>(
+/**
+ * Runs a transaction as the owner of the operation; throws `lease_lost` when it is not the owner any more. When the
+ * connection dies the transaction is tried again, and nothing is written twice: a try that was committed although its
+ * answer was lost is known by its number, and what `work` returned in it is the result.
+ */
+export function writeAsOwner<T>(
 	db: Db,
-	claimed: Claimed,
+	ownership: Ownership,
 	options: { readonly lost: AbortSignal },
 	work: (transaction: Db) => Promise<T>,
 ): Promise<T> {
-	for (;;) {
-		try {
-			return await db.transaction().execute(async (trx) => {
-				await holdLease(trx, claimed.lease);
-				return work(trx);
-			});
-		} catch (error) {
-			const translated = translateDatabaseError(error);
-			if (options.lost.aborted) throw options.lost.reason;
-			if (
-				!(translated instanceof Failure) ||
-				translated.code !== "unavailable"
-			) {
-				throw translated;
+	return ownership.write(async (number) => {
+		let made: { readonly value: T } | undefined;
+		for (;;) {
+			try {
+				return await db.transaction().execute(async (trx) => {
+					const held = await holdForWrite(trx, ownership.lease, number);
+					if (held === "written" && made !== undefined) return made.value;
+					made = { value: await work(trx) };
+					return made.value;
+				});
+			} catch (error) {
+				const translated = translateDatabaseError(error);
+				if (options.lost.aborted) throw options.lost.reason;
+				if (!isUnavailable(translated)) throw translated;
+				await delay(retryMs);
 			}
-			await delay(retryMs);
 		}
-	}
+	});
 }
+
+const isUnavailable = (error: unknown): boolean =>
+	error instanceof Failure && error.code === "unavailable";
 
 export interface Recorder {
 	/** Takes the event at once and writes it soon, in order. A failed write is thrown by the next `flush`. */
@@ -59,12 +67,12 @@ export interface Recorder {
  */
 export function makeRecorder(
 	db: Db,
-	claimed: Claimed,
+	ownership: Ownership,
 	options: { readonly lost: AbortSignal },
 ): Recorder {
 	const place = {
-		environment: claimed.operation.environment,
-		operation: claimed.operation.id,
+		environment: ownership.operation.environment,
+		operation: ownership.operation.id,
 	};
 	let pending: NewEvent[] = [];
 	let writing: Promise<void> = Promise.resolve();
@@ -74,7 +82,7 @@ export function makeRecorder(
 		if (pending.length === 0 || failed !== undefined) return;
 		const batch = pending;
 		pending = [];
-		await writeAsOwner(db, claimed, options, (trx) =>
+		await writeAsOwner(db, ownership, options, (trx) =>
 			appendEvents(trx, place, batch),
 		);
 	};
@@ -98,8 +106,8 @@ export function makeRecorder(
 		flush,
 		async progress(event, progress) {
 			await flush();
-			await writeAsOwner(db, claimed, options, async (trx) => {
-				await recordProgress(trx, claimed.lease, progress);
+			await writeAsOwner(db, ownership, options, async (trx) => {
+				await recordProgress(trx, ownership.lease, progress);
 				await appendEvents(trx, place, [event]);
 			});
 		},

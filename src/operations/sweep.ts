@@ -1,11 +1,15 @@
 // What makes sure that nothing waits for ever: it sends again what was forgotten and ends what nobody will
 // end any more. Any number may run at once; each row is taken by one of them (skip locked).
+import { type Environment, lifecycleWithout } from "../domain/environment.ts";
+import type { NewEvent } from "../domain/event.ts";
 import {
 	type FinalState,
 	maxAttempts,
 	type Operation,
+	type PhaseRecord,
+	queuedForMs,
 } from "../domain/operation.ts";
-import { Failure, recordFailure } from "../failure.ts";
+import { Failure, type FailureRecord, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import type { Sender } from "../queue/enqueue.ts";
 import type { Db } from "../store/db.ts";
@@ -13,15 +17,17 @@ import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
 import {
 	closeAbandoned,
+	findLifecycleBefore,
+	hasActiveOperation,
 	listOverdue,
 	takeForgotten,
 } from "../store/operations.ts";
 
 /** A message is thought lost when its operation was not claimed for this long; a wrong guess does no harm. */
 const forgottenAfterMs = 10_000;
+/** Of one that waits because all workers have enough to do, a message is sent at least so often. */
+const atLeastEveryMs = 60_000;
 const batch = 200;
-/** An order that no worker took within a day is not wanted any more. */
-const queuedForMs = 24 * 60 * 60 * 1000;
 
 export interface SweepContext {
 	readonly db: Db;
@@ -36,11 +42,12 @@ export async function sweep(
 	const ended = await endOverdue(context);
 	const forgotten = await takeForgotten(context.db, {
 		afterMs: forgottenAfterMs,
+		atLeastEveryMs,
 		limit: batch,
 	});
 	// Side by side: with a queue that is away each of them takes its time to say so.
 	await Promise.all(
-		forgotten.map(({ id, attempt }) => context.sender.enqueue(id, attempt)),
+		forgotten.map(({ id, sends }) => context.sender.enqueue(id, sends)),
 	);
 	return { resent: forgotten.length, ended };
 }
@@ -80,7 +87,8 @@ function explainEnd(operation: Operation): Failure {
 			operation.state === "queued"
 				? "Nothing was begun."
 				: "What was made so far is still there.",
-		advice: "See that workers run (GET /readyz), then order again.",
+		advice:
+			"See that processes of the role `worker` run and reach the queue (each logs when it does not), then order again.",
 	});
 }
 
@@ -92,9 +100,17 @@ async function endAbandoned(
 	const error = recordFailure(failure);
 	const state: FinalState =
 		failure.code === "timed_out" ? "timed_out" : "failed";
-	if (!(await closeAbandoned(trx, operation.id, { state, error }))) return;
+	const ended = endRunning(operation.phases, error);
+	const { phases } = ended;
+	if (!(await closeAbandoned(trx, operation.id, { state, error, phases })))
+		return;
 	const environment = await lockEnvironment(trx, operation.environment);
-	if (environment.lifecycle !== "destroying" || operation.kind === "destroy") {
+	if (operation.state === "queued") {
+		await takeBack(trx, operation, environment);
+	} else if (
+		environment.lifecycle !== "destroying" ||
+		operation.kind === "destroy"
+	) {
 		await updateEnvironment(trx, environment.id, {
 			lifecycle: "failed",
 			health: "unknown",
@@ -103,6 +119,46 @@ async function endAbandoned(
 	await appendEvents(
 		trx,
 		{ environment: operation.environment, operation: operation.id },
-		[{ type: `operation.${state}`, data: { kind: operation.kind, error } }],
+		[
+			...ended.events,
+			{ type: `operation.${state}`, data: { kind: operation.kind, error } },
+		],
 	);
+}
+
+/** The phase in which the last owner was left: nobody is in it any more. */
+function endRunning(
+	phases: readonly PhaseRecord[],
+	error: FailureRecord,
+): { phases: PhaseRecord[]; events: NewEvent[] } {
+	const now = new Date();
+	const events: NewEvent[] = [];
+	const ended = phases.map((phase): PhaseRecord => {
+		if (phase.state !== "running") return phase;
+		const durationMs = now.getTime() - Date.parse(phase.startedAt);
+		const data = { phase: phase.name, durationMs, error };
+		events.push({ type: "phase.failed", data });
+		return { ...phase, state: "failed", finishedAt: now.toISOString() };
+	});
+	return { phases: ended, events };
+}
+
+/** Nothing was begun, so the environment is again what it was when this was ordered. */
+async function takeBack(
+	trx: Db,
+	operation: Operation,
+	environment: Environment,
+): Promise<void> {
+	// A later destroy stands by its word, and what moves the environment now says itself what it is.
+	const isOwn =
+		(operation.kind === "destroy") === (environment.lifecycle === "destroying");
+	if (!isOwn) return;
+	const isMoving = await hasActiveOperation(trx, environment.id);
+	if (isMoving && operation.kind !== "destroy") return;
+	const before = await findLifecycleBefore(trx, operation.id);
+	await updateEnvironment(trx, environment.id, {
+		lifecycle: isMoving
+			? (before ?? environment.lifecycle)
+			: lifecycleWithout(before, environment.revision),
+	});
 }

@@ -12,12 +12,12 @@ const bulkFrom = 20;
 
 export interface Sender {
 	/**
-	 * Puts the id onto the queue. `attempt` is the number of claims so far: the same message sent twice for the
-	 * same claim is one message, while a message that died with its worker does not stand in the next one's way.
+	 * Puts the id onto the queue. `sends` is how often the sweep has sent it: the same sending asked for twice is one
+	 * message, while a message that a killed worker had taken does not stand in the next one's way.
 	 * Never throws and ends within four seconds, two of them for what was on its way before: what could not be sent
 	 * is logged, and the sweep sends it again.
 	 */
-	enqueue(id: OperationId, attempt: number): Promise<void>;
+	enqueue(id: OperationId, sends: number): Promise<void>;
 	close(): Promise<void>;
 }
 
@@ -54,8 +54,8 @@ export function openSender(url: string, log: Log): Sender {
 	const gathered: Message[] = [];
 
 	return {
-		enqueue(id, attempt) {
-			gathered.push({ id, attempt });
+		enqueue(id, sends) {
+			gathered.push({ id, sends });
 			if (gathered.length === 1) {
 				lastSent = lastSent.then(() => send(gathered.splice(0)));
 			}
@@ -67,14 +67,14 @@ export function openSender(url: string, log: Log): Sender {
 
 interface Message {
 	readonly id: OperationId;
-	readonly attempt: number;
+	readonly sends: number;
 }
 
 async function put(queue: Queue, messages: readonly Message[]): Promise<void> {
-	const jobs = messages.map(({ id, attempt }) => ({
+	const jobs = messages.map(({ id, sends }) => ({
 		name: "operation",
 		data: id,
-		opts: { jobId: `${id}.${attempt}` },
+		opts: { jobId: `${id}.${sends}` },
 	}));
 	if (jobs.length < bulkFrom) {
 		await Promise.all(

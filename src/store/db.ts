@@ -135,6 +135,9 @@ export interface Tables {
 		lease_owner: string | null;
 		lease_expires_at: OptionalTime;
 		fence: number | null;
+		writes: Generated<number>;
+		sends: Generated<number>;
+		lifecycle_before: Lifecycle | null;
 		not_before: OptionalTime;
 		enqueued_at: Time;
 		created_at: Time;
@@ -142,6 +145,7 @@ export interface Tables {
 		finished_at: OptionalTime;
 		deadline_at: OptionalTime;
 	};
+	installation: { name: string; value: Buffer };
 	events: {
 		environment_id: EnvironmentId;
 		id: number;

@@ -6,13 +6,17 @@ import type { OperationId } from "../domain/ids.ts";
 import {
 	activeStates,
 	type Changes,
+	decideDeadlines,
 	type FinalState,
 	leaseMs,
 	type Operation,
-	operationDeadlineMs,
 	operationKinds,
+	overrunMs,
+	type PhaseDeadlines,
 	type PhaseName,
 	type PhaseRecord,
+	phaseDeadlinesMs,
+	phasesOf,
 } from "../domain/operation.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
 import { type Db, toJsonb, violatedIndex } from "./db.ts";
@@ -27,17 +31,34 @@ export interface Lease {
 export interface Claimed {
 	readonly operation: Operation;
 	readonly lease: Lease;
+	/** Nobody ever claimed it before. */
+	readonly isFirstClaim: boolean;
+	/** What the operation's target allows each phase, in milliseconds. */
+	readonly deadlinesMs: PhaseDeadlines;
+	/** What was left of the operation's own time when it was claimed, by the database's clock. */
+	readonly leftMs: number;
 }
 
 const leaseEnd = sql<Date>`now() + make_interval(secs => ${leaseMs / 1000})`;
 
-const deadline = sql<Date>`now() + make_interval(secs => case kind ${sql.join(
-	operationKinds.map(
-		(kind) =>
-			sql`when ${kind} then ${operationDeadlineMs(kind) / 1000}::float8`,
-	),
+/** What the target of the operation `o` allows its phases otherwise than the default, in seconds. */
+const targetDeadlines = sql<Partial<Record<PhaseName, number>> | null>`(
+	select t.settings -> 'deadlines' from targets t join environments e on e.target_id = t.id
+	where e.id = o.environment_id)`;
+
+/** All phases together, each with its own time: the operation's budget, queueing not counted. */
+const deadline = sql<Date>`now() + make_interval(secs => case o.kind ${sql.join(
+	operationKinds.map((kind) => sql`when ${kind} then ${sumOfPhases(kind)}`),
 	sql` `,
 )} end)`;
+
+function sumOfPhases(kind: (typeof operationKinds)[number]) {
+	const each = phasesOf[kind].map(
+		(phase) =>
+			sql`coalesce((${targetDeadlines} ->> ${phase}::text)::float8, ${phaseDeadlinesMs[phase] / 1000}::float8)`,
+	);
+	return sql.join(each, sql` + `);
+}
 
 export function lostLease(lease: Lease): Failure {
 	return new Failure({
@@ -69,6 +90,7 @@ export async function claimOperation(
 				lease_owner: request.owner,
 				lease_expires_at: leaseEnd,
 				fence: sql`nextval('fencing_tokens')`,
+				writes: 0,
 				not_before: null,
 				started_at: sql`coalesce(o.started_at, now())`,
 				deadline_at: sql`coalesce(o.deadline_at, ${deadline})`,
@@ -99,11 +121,21 @@ export async function claimOperation(
 				]),
 			)
 			.returningAll("o")
+			.returning([
+				sql<boolean>`o.started_at = now()`.as("is_first_claim"),
+				sql<number>`extract(epoch from o.deadline_at - now())::float8 * 1000`.as(
+					"left_ms",
+				),
+				targetDeadlines.as("deadlines"),
+			])
 			.executeTakeFirst();
 		if (row?.fence == null) return undefined;
 		return {
 			operation: toOperation(row),
 			lease: { operation: row.id, fence: row.fence },
+			isFirstClaim: row.is_first_claim,
+			deadlinesMs: decideDeadlines(row.deadlines ?? {}),
+			leftMs: row.left_ms,
 		};
 	} catch (error) {
 		// Another operation of the environment is active: this one stays in line.
@@ -119,9 +151,15 @@ const owned = (db: Db, lease: Lease) =>
 		.where("fence", "=", lease.fence)
 		.where("state", "in", activeStates);
 
-/** Keeps the lease for another `leaseMs`. Throws `lease_lost`. */
+/**
+ * Keeps the lease for another `leaseMs`. Throws `lease_lost`, also to an owner that is over the operation's deadline
+ * and does not come to an end: it would keep the operation for ever.
+ */
 export async function renewLease(db: Db, lease: Lease): Promise<void> {
 	const result = await owned(db, lease)
+		.where(
+			sql<boolean>`deadline_at > now() - make_interval(secs => ${overrunMs / 1000})`,
+		)
 		.set({ lease_expires_at: leaseEnd })
 		.executeTakeFirst();
 	if (result.numUpdatedRows === 0n) throw lostLease(lease);
@@ -141,6 +179,32 @@ export async function holdLease(db: Db, lease: Lease): Promise<void> {
 		.forUpdate()
 		.executeTakeFirst();
 	if (row === undefined) throw lostLease(lease);
+}
+
+/**
+ * As `holdLease`, for the owner's transaction number `write`, counted from 1. Returns "written" when that number was
+ * committed before: its answer was lost on the way, and whatever it wrote is there. The number is checked and counted
+ * by one statement, so a repeat waits for the first try's end if that is still under way.
+ */
+export async function holdForWrite(
+	db: Db,
+	lease: Lease,
+	write: number,
+): Promise<"held" | "written"> {
+	const result = await owned(db, lease)
+		.where("writes", "=", write - 1)
+		.set({ writes: write })
+		.executeTakeFirst();
+	if (result.numUpdatedRows > 0n) return "held";
+	// The state is not asked for: the write may have been the one that ended the operation.
+	const row = await db
+		.selectFrom("operations")
+		.select("writes")
+		.where("id", "=", lease.operation)
+		.where("fence", "=", lease.fence)
+		.executeTakeFirst();
+	if (row !== undefined && row.writes >= write) return "written";
+	throw lostLease(lease);
 }
 
 /** Writes how far the operation is. Throws `lease_lost`. */

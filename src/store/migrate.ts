@@ -8,6 +8,9 @@ import { Failure } from "../failure.ts";
 const folder = new URL("./migrations/", import.meta.url);
 // Any fixed number: whoever migrates this database asks for the same lock.
 const advisoryLock = 7_301_991;
+/** How long a migration may wait for others: for the one who migrates, and for those who hold a table. */
+const defaultLockTimeoutMs = 60_000;
+const lockNotAvailable = "55P03";
 
 interface Migration {
 	readonly name: string;
@@ -31,12 +34,21 @@ function listMigrations(): Migration[] {
 
 /**
  * Applies what is missing and returns the names of what was applied. Any number of processes may call it at
- * once. Throws a Failure when the database is newer than this version or an applied file was edited since.
+ * once. Throws a Failure when the database is newer than this version or an applied file was edited since, and
+ * `unavailable` when somebody holds a lock that it needs for longer than `lockTimeoutMs`.
  */
-export async function migrate(url: string): Promise<string[]> {
+export async function migrate(
+	url: string,
+	{ lockTimeoutMs = defaultLockTimeoutMs } = {},
+): Promise<string[]> {
 	const client = await connect(url);
 	try {
-		await client.query("select pg_advisory_lock($1)", [advisoryLock]);
+		await client.query("select set_config('lock_timeout', $1, false)", [
+			`${lockTimeoutMs}ms`,
+		]);
+		await waitFor(client, "The database is being migrated by", () =>
+			client.query("select pg_advisory_lock($1)", [advisoryLock]),
+		);
 		await client.query(
 			"create table if not exists migrations (name text primary key, digest text not null, applied_at timestamptz not null default now())",
 		);
@@ -47,7 +59,11 @@ export async function migrate(url: string): Promise<string[]> {
 		refuseStrangers(rows, known);
 		const applied = new Set(rows.map((row) => row.name));
 		const missing = known.filter((migration) => !applied.has(migration.name));
-		for (const migration of missing) await apply(client, migration);
+		for (const migration of missing) {
+			await waitFor(client, `${migration.name} waits for a lock of`, () =>
+				apply(client, migration),
+			);
+		}
 		return missing.map((migration) => migration.name);
 	} finally {
 		// Ending the connection gives the lock back.
@@ -79,6 +95,47 @@ export async function requireSchema(url: string): Promise<void> {
 	} finally {
 		await client.end();
 	}
+}
+
+/** Names who is in the way, as far as PostgreSQL tells, when the wait is over. */
+async function waitFor(
+	client: pg.Client,
+	what: string,
+	work: () => Promise<unknown>,
+): Promise<void> {
+	try {
+		await work();
+	} catch (cause) {
+		if (
+			!(cause instanceof pg.DatabaseError && cause.code === lockNotAvailable)
+		) {
+			throw cause;
+		}
+		const holders = await listHolders(client);
+		throw new Failure({
+			code: "unavailable",
+			message: `${what} another session, for longer than this one waits${holders}.`,
+			untouched: "Nothing was changed.",
+			advice:
+				"Wait until it is through and start again. If nothing works on it any more, end that session with: select pg_terminate_backend(pid).",
+			retryable: true,
+			cause,
+		});
+	}
+}
+
+/** Sessions that hold the migration's lock or a table of this database for long, as ` (pid 7, since …)`. */
+async function listHolders(client: pg.Client): Promise<string> {
+	const { rows } = await client.query<{ pid: number; since: string }>(
+		`select distinct a.pid, coalesce(a.xact_start, a.query_start, a.backend_start)::text as since
+		from pg_locks l join pg_stat_activity a on a.pid = l.pid
+		where l.granted and a.pid <> pg_backend_pid() and a.datname = current_database()
+			and ((l.locktype = 'advisory' and l.objid = $1) or (l.locktype = 'relation' and a.xact_start < now() - interval '1 second'))
+		order by since limit 3`,
+		[advisoryLock],
+	);
+	if (rows.length === 0) return "";
+	return ` (${rows.map(({ pid, since }) => `pid ${pid}, since ${since}`).join("; ")})`;
 }
 
 async function connect(url: string): Promise<pg.Client> {

@@ -1,6 +1,8 @@
 import { sql } from "kysely";
+import type { Lifecycle } from "../domain/environment.ts";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import {
+	activeStates,
 	farthestPlace,
 	finalStates,
 	noChanges,
@@ -60,6 +62,11 @@ export async function createOperation(
 			revision_to: operation.revisionTo,
 			changes: JSON.stringify(noChanges),
 			requested_by: operation.requestedBy,
+			lifecycle_before: (eb) =>
+				eb
+					.selectFrom("environments")
+					.select("lifecycle")
+					.where("id", "=", operation.environment),
 		})
 		.returningAll()
 		.executeTakeFirstOrThrow();
@@ -210,22 +217,31 @@ export async function findNextQueued(
 const open = (db: Db) =>
 	db.selectFrom("operations as o").where("o.finished_at", "is", null);
 
-/** An operation that should be worked on and is not, with the number of its claims so far. */
+/** An operation that should be worked on and is not, with how often its message was sent again, this time included. */
 export interface Forgotten {
 	readonly id: OperationId;
-	readonly attempt: number;
+	readonly sends: number;
 }
 
 /**
  * Marks as sent, and returns, what a lost message may have left behind: queued ones at the head of their
  * environment's line that were last sent more than `afterMs` ago, and those whose lease is over and whose
- * pause is too. At most `limit` at once.
+ * pause is too. At most `limit` at once. One that waits for long, because all workers have enough to do, is sent ever
+ * less often, up to `atLeastEveryMs`: the queue keeps each of these messages.
  */
 export async function takeForgotten(
 	db: Db,
-	request: { readonly afterMs: number; readonly limit: number },
+	request: {
+		readonly afterMs: number;
+		readonly atLeastEveryMs: number;
+		readonly limit: number;
+	},
 ): Promise<Forgotten[]> {
-	const lastSent = sql<boolean>`o.enqueued_at < now() - make_interval(secs => ${request.afterMs / 1000})`;
+	const { afterMs, atLeastEveryMs, limit } = request;
+	const waitingSince = sql`greatest(o.created_at, o.lease_expires_at, o.not_before)`;
+	const lastSent = sql<boolean>`o.enqueued_at < now() - greatest(
+		make_interval(secs => ${afterMs / 1000}),
+		least(make_interval(secs => ${atLeastEveryMs / 1000}), (now() - ${waitingSince}) / 2))`;
 	const candidates = open(db)
 		.select("o.id")
 		.where((eb) =>
@@ -257,14 +273,14 @@ export async function takeForgotten(
 			]),
 		)
 		.orderBy("o.sequence")
-		.limit(request.limit)
+		.limit(limit)
 		.forUpdate()
 		.skipLocked();
 	return await db
 		.updateTable("operations")
-		.set({ enqueued_at: sql<Date>`now()` })
+		.set({ enqueued_at: sql<Date>`now()`, sends: sql<number>`sends + 1` })
 		.where("id", "in", candidates)
-		.returning(["id", "attempt"])
+		.returning(["id", "sends"])
 		.execute();
 }
 
@@ -309,6 +325,7 @@ export async function closeAbandoned(
 	outcome: {
 		readonly state: OperationState;
 		readonly error: Operation["error"];
+		readonly phases: Operation["phases"];
 	},
 ): Promise<boolean> {
 	const result = await db
@@ -316,6 +333,7 @@ export async function closeAbandoned(
 		.set({
 			state: outcome.state,
 			error: JSON.stringify(outcome.error),
+			phases: JSON.stringify(outcome.phases),
 			finished_at: sql<Date>`now()`,
 			lease_owner: null,
 		})
@@ -323,6 +341,33 @@ export async function closeAbandoned(
 		.where("state", "not in", finalStates)
 		.executeTakeFirst();
 	return result.numUpdatedRows > 0n;
+}
+
+/** What the environment was when the operation was ordered; null if that was not kept. */
+export async function findLifecycleBefore(
+	db: Db,
+	id: OperationId,
+): Promise<Lifecycle | null> {
+	const row = await db
+		.selectFrom("operations")
+		.select("lifecycle_before")
+		.where("id", "=", id)
+		.executeTakeFirstOrThrow();
+	return row.lifecycle_before;
+}
+
+/** Whether an operation has begun to move the environment and has not ended. */
+export async function hasActiveOperation(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<boolean> {
+	const row = await db
+		.selectFrom("operations")
+		.select("id")
+		.where("environment_id", "=", environment)
+		.where("state", "in", activeStates)
+		.executeTakeFirst();
+	return row !== undefined;
 }
 
 /** Notes that the message was put on the queue just now. */

@@ -49,6 +49,17 @@ export interface TargetAccess {
 	readonly clusterIdentifier: string;
 }
 
+/** The oldest target's kubeconfig, which is sealed. */
+export async function findSealedTarget(
+	db: Db,
+): Promise<{ name: string; kubeconfig: Buffer } | undefined> {
+	return db
+		.selectFrom("targets")
+		.select(["name", "kubeconfig"])
+		.orderBy("created_at")
+		.executeTakeFirst();
+}
+
 /** Makes the target, or brings the one of this name up to date. The first target is the default one. */
 export async function saveTarget(
 	db: Db,

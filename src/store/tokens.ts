@@ -93,6 +93,18 @@ export async function findActor(
 	);
 }
 
+/** Whether somebody has a token of this role that works and never expires. */
+export async function hasLastingToken(db: Db, role: Role): Promise<boolean> {
+	const row = await db
+		.selectFrom("tokens")
+		.select("id")
+		.where("role", "=", role)
+		.where("revoked_at", "is", null)
+		.where("expires_at", "is", null)
+		.executeTakeFirst();
+	return row !== undefined;
+}
+
 /** Newest first; revoked ones too. Without a tenant: of all tenants. */
 export async function listTokens(
 	db: Db,

@@ -2,7 +2,8 @@
 import type { Log } from "../log.ts";
 import { type SweepContext, sweep } from "../operations/sweep.ts";
 
-const everyMs = 1_000;
+// Half of it is what a recovery waits on average, after the lease is over.
+const everyMs = 500;
 
 export interface Ticker {
 	close(): Promise<void>;

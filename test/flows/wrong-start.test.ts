@@ -2,11 +2,14 @@
 // stack trace.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
+import { ensureSealCheck } from "../../src/operations/seal-check.ts";
+import { parseSealKey } from "../../src/seal.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -15,6 +18,9 @@ let database: TestDatabase;
 before(async () => {
 	dir = mkdtempSync(join(tmpdir(), "impresario-wrong-"));
 	database = await createTestDatabase();
+	const key = randomBytes(32).toString("hex");
+	writeFileSync(join(dir, "seal-key"), key, { mode: 0o600 });
+	await ensureSealCheck({ db: database.db, sealKey: parseSealKey(key) });
 });
 after(async () => {
 	await database.close();

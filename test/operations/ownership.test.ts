@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import type { OperationId } from "../../src/domain/ids.ts";
-import { maxAttempts } from "../../src/domain/operation.ts";
+import { maxAttempts, noChanges } from "../../src/domain/operation.ts";
 import { Failure } from "../../src/failure.ts";
 import { claim } from "../../src/operations/claim.ts";
 import { destroyEnvironment } from "../../src/operations/destroy.ts";
@@ -214,7 +214,58 @@ test("a worker that stops hands its operation over at once, and it does not coun
 	const handed = await findOperation(database.db, id, undefined);
 	assert.equal(handed?.state, "recovering");
 	assert.equal(handed.attempt, 0);
-	assert.equal(await attempt(installation, makeScriptedWorld(), id), "final");
+	const next = makeScriptedWorld();
+	assert.equal(await attempt(installation, next, id), "final");
+
+	const events = await listEvents(
+		database.db,
+		{ environment: handed.environment },
+		{ after: 0, limit: 200 },
+	);
+	const lives = events
+		.map((event) => event.type)
+		.filter((type) => type.startsWith("operation."));
+	assert.deepEqual(lives, [
+		"operation.queued",
+		"operation.started",
+		"operation.handed_over",
+		"operation.recovered",
+		"operation.succeeded",
+	]);
+});
+
+test("the Job that verifies is another one for each owner, also after a hand-over", async () => {
+	const { id } = await givenQueued();
+	const stopping = new AbortController();
+	const world = makeScriptedWorld({ verify: ({ signal }) => hang(signal) });
+	const running = attempt(installation, world, id, {
+		stopping: stopping.signal,
+	});
+	await until("it verifies", () => world.calls.includes("verify"));
+	stopping.abort();
+	assert.equal(await running, "postponed");
+	const next = makeScriptedWorld();
+	assert.equal(await attempt(installation, next, id), "final");
+	const names = [...world.verifications, ...next.verifications];
+	assert.equal(new Set(names).size, 2, names.join());
+});
+
+test("what earlier attempts changed counts as well", async () => {
+	const { id } = await givenQueued();
+	const passing = new Failure({
+		code: "unavailable",
+		message: "The API server does not answer.",
+		retryable: true,
+	});
+	const first = makeScriptedWorld({ ready: () => Promise.reject(passing) });
+	assert.equal(await attempt(installation, first, id), "postponed");
+	await expireLease(id);
+	const second = makeScriptedWorld({
+		up: async () => ({ changes: { ...noChanges, create: 1, same: 3 } }),
+	});
+	assert.equal(await attempt(installation, second, id), "final");
+	const operation = await findOperation(database.db, id, undefined);
+	assert.deepEqual(operation?.changes, { ...noChanges, create: 4, same: 3 });
 });
 
 test("no operation is begun more often than is allowed", async () => {

@@ -64,12 +64,15 @@ export interface ScriptedWorld {
 	readonly runs: EngineRun[];
 	/** In which the verifications ran. */
 	readonly images: string[];
+	/** The names of their runs. */
+	readonly verifications: string[];
 }
 
 export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 	const calls: string[] = [];
 	const runs: EngineRun[] = [];
 	const images: string[] = [];
+	const verifications: string[] = [];
 	const run =
 		(name: "up" | "destroy") =>
 		async (
@@ -89,6 +92,7 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 		calls,
 		runs,
 		images,
+		verifications,
 		engine: { up: run("up"), destroy: run("destroy") },
 		connectCluster: () => ({
 			async waitUntilReady(_namespace, hooks) {
@@ -99,8 +103,9 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 				calls.push("gone");
 				await script.gone?.(hooks);
 			},
-			async verify({ image }, hooks) {
+			async verify({ image, run }, hooks) {
 				calls.push("verify");
+				verifications.push(run);
 				images.push(image);
 				return (await script.verify?.(hooks)) ?? { server: "0.6.0" };
 			},

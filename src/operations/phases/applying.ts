@@ -1,5 +1,6 @@
 // One run of the engine. Running it again after an interruption does no harm: every object has a name that
 // only this environment uses, and the engine's state knows what the run before has done.
+import { addChanges } from "../../domain/operation.ts";
 import { take, type Work } from "../work.ts";
 
 export async function applyProgram(work: Work): Promise<void> {
@@ -11,7 +12,7 @@ export async function applyProgram(work: Work): Promise<void> {
 			operation.kind === "destroy"
 				? await tools.engine.destroy(run, hooks)
 				: await tools.engine.up(run, hooks);
-		work.findings.changes = outcome.changes;
+		work.findings.changes = addChanges(operation.changes, outcome.changes);
 		if (outcome.outputs !== null) work.findings.outputs = outcome.outputs;
 	} finally {
 		// Nothing of the run is left by now. If it could not say so itself, the stack would stay taken for the

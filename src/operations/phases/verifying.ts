@@ -10,7 +10,8 @@ export async function verify(work: Work): Promise<void> {
 	const versions = await take(work, "cluster").verify(
 		{
 			namespace: input.namespace,
-			run: `${operation.id.slice(-8)}-${operation.attempt}`,
+			// Of this owner alone: an attempt that was handed over has the number of the next, and its Job may be left.
+			run: `${operation.id.slice(-8)}-${work.lease.fence}`,
 			// The server's image has Node in it, and the nodes have pulled it already.
 			image: placeImage(
 				input.release.images.server,
