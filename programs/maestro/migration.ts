@@ -13,6 +13,7 @@ import { noteMigration, serverDatabase } from "./mongodb-scripts.ts";
 import { createPodSpec, runAs } from "./pods.ts";
 import { listSecretVariables } from "./secrets.ts";
 import { sizeContainer } from "./sizing.ts";
+import { labelVersion } from "./versions.ts";
 
 const part = { name: "migrate", component: "migration" };
 
@@ -33,7 +34,10 @@ export function createMigration(
 ): void {
 	const name = `${part.name}-${revision}`;
 	new kubernetes.batch.v1.Job(name, {
-		metadata: { name, labels: labelsOf(part) },
+		metadata: {
+			name,
+			labels: labelsOf({ ...part, ...labelVersion(image) }),
+		},
 		spec: {
 			backoffLimit: 3,
 			activeDeadlineSeconds: 900,

@@ -20,6 +20,7 @@ import {
 import type { Sizing } from "./sizing.ts";
 import type { Tailored } from "./tailor.ts";
 import { listUploadVariables, type Uploads } from "./uploads.ts";
+import { labelVersion } from "./versions.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
 type EnvVar = kubernetes.types.input.core.v1.EnvVar;
@@ -66,7 +67,8 @@ function createDeployment(
 ): void {
 	const { sizing, images, secrets } = surroundings;
 	const { replicas } = process;
-	const labels = labelsOf({ name: process.name, component: process.role });
+	const part = { name: process.name, component: process.role };
+	const labels = labelsOf(part);
 	const { containers = [], volumes = [] } =
 		process.gate === null || process.port === null
 			? {}
@@ -77,7 +79,11 @@ function createDeployment(
 		serverImage: images.server,
 	});
 	new kubernetes.apps.v1.Deployment(process.name, {
-		metadata: { name: process.name, labels },
+		metadata: {
+			name: process.name,
+			// Pods do not carry it: they would differ from those of the same code under another name.
+			labels: labelsOf({ ...part, ...labelVersion(images[process.name]) }),
+		},
 		spec: {
 			replicas,
 			revisionHistoryLimit: 2,

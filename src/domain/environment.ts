@@ -17,6 +17,7 @@ import type { Size } from "./spec.ts";
 export const lifecycles = [
 	"creating",
 	"ready",
+	"upgrading",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -80,13 +81,25 @@ const refusals: Record<
 	Exclude<OperationKind, "create">,
 	Partial<Record<Lifecycle, string>>
 > = {
+	upgrade: {
+		creating: "It is being created: there is nothing to upgrade yet.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
 	destroy: { destroyed: "It is destroyed already." },
 };
 
 export function refusal(
 	verb: Exclude<OperationKind, "create">,
-	environment: Pick<Environment, "lifecycle">,
+	environment: Pick<Environment, "lifecycle" | "revision">,
 ): string | undefined {
+	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
+	if (
+		verb === "upgrade" &&
+		environment.lifecycle === "failed" &&
+		environment.revision === null
+	)
+		return "Its create never came to an end, so there is nothing to upgrade. Destroy it and order it anew.";
 	return refusals[verb][environment.lifecycle];
 }
 

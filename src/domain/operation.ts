@@ -2,7 +2,7 @@
 import type { FailureRecord } from "../failure.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 
-export const operationKinds = ["create", "destroy"] as const;
+export const operationKinds = ["create", "upgrade", "destroy"] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 /** Failed, timed out and superseded are three things. */
@@ -45,11 +45,12 @@ export type PhaseName = (typeof phaseNames)[number];
 /** The phases of each kind, in their order. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
-/** How long each phase may take, in milliseconds, counted from its start. */
-export const phaseDeadlinesMs: Record<PhaseName, number> = {
+/** How long each phase of most kinds may take, in milliseconds, counted from its start. */
+const phaseDeadlinesMs: Record<PhaseName, number> = {
 	preparing: 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
@@ -57,9 +58,14 @@ export const phaseDeadlinesMs: Record<PhaseName, number> = {
 	finishing: 60_000,
 };
 
+/** How long a phase may take, in milliseconds. An upgrade waits for its stages while it applies them. */
+export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
+	phaseDeadlinesMs[phase] +
+	(kind === "upgrade" && phase === "applying" ? 20 * 60_000 : 0);
+
 /** The whole operation's budget in milliseconds, queueing not counted. */
 export const operationDeadlineMs = (kind: OperationKind): number =>
-	phasesOf[kind].reduce((sum, phase) => sum + phaseDeadlinesMs[phase], 0);
+	phasesOf[kind].reduce((sum, phase) => sum + phaseDeadlineMs(kind, phase), 0);
 
 /** How often an operation is begun before the service gives up and says so. */
 export const maxAttempts = 3;

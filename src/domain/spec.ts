@@ -1,7 +1,7 @@
 // What may be asked of an environment, and what is meant when it is not said.
 import { z } from "zod";
 import { dnsLabel, environmentNameLength } from "./names.ts";
-import { parameters } from "./parameters.ts";
+import { parameters, parametersChange } from "./parameters.ts";
 import { defaultRelease, releaseName } from "./release.ts";
 
 /** `small`: one of each process, for QA, minutes to live. `ha`: the promise. */
@@ -46,3 +46,17 @@ export const environmentSpec = z.strictObject({
 });
 
 export type EnvironmentSpec = z.infer<typeof environmentSpec>;
+
+/** What an upgrade changes. What is not given stays as it was last asked for. */
+export const environmentChange = z
+	.strictObject({
+		release: releaseName.optional(),
+		size: z.enum(sizes).optional(),
+		parameters: parametersChange.optional(),
+	})
+	.refine(
+		(change) => Object.values(change).some((value) => value !== undefined),
+		"must have `release`, `size` or `parameters`",
+	);
+
+export type EnvironmentChange = z.infer<typeof environmentChange>;
