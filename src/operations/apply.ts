@@ -7,9 +7,10 @@ import type { NewEvent } from "../domain/event.ts";
 import {
 	type FinalState,
 	maxAttempts,
+	type Operation,
 	type PhaseName,
 	type PhaseRecord,
-	phaseDeadlinesMs,
+	phaseDeadlineMs,
 	phasesOf,
 	retryDelayMs,
 } from "../domain/operation.ts";
@@ -24,12 +25,14 @@ import {
 	releaseLease,
 } from "../store/leases.ts";
 import type { Ownership } from "./claim.ts";
+import { decideLifecycle } from "./lifecycle.ts";
 import { applyProgram } from "./phases/applying.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
 import { makeRecorder, writeAsOwner } from "./record.ts";
+import { explainUpgrade } from "./roll-out.ts";
 import type { Findings, Tools, Work } from "./work.ts";
 
 /** How an attempt ended, for the worker: final, or to be claimed again after a pause, or not ours any more. */
@@ -85,7 +88,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 			const signal = AbortSignal.any([
 				lost,
 				attempt.stopping,
-				AbortSignal.timeout(phaseDeadlinesMs[name]),
+				AbortSignal.timeout(phaseDeadlineMs(operation.kind, name)),
 			]);
 			const work: Work = {
 				tools,
@@ -160,7 +163,11 @@ async function end(
 		);
 		return "lost";
 	}
-	const cause = explain(translateDatabaseError(error), phases.at(-1));
+	const cause = explain(
+		translateDatabaseError(error),
+		phases.at(-1),
+		operation,
+	);
 	if (!(cause instanceof Failure)) {
 		log.error(
 			{ err: cause, operation: operation.id },
@@ -190,9 +197,13 @@ const isCode = (error: unknown, code: Failure["code"]) =>
 	error instanceof Failure && error.code === code;
 
 /** A phase that was cut off by its deadline says "cancelled"; what it means is that it took too long. */
-function explain(error: unknown, phase: PhaseRecord | undefined): unknown {
+function explain(
+	error: unknown,
+	phase: PhaseRecord | undefined,
+	{ kind }: Operation,
+): unknown {
 	if (phase === undefined || !isCode(error, "cancelled")) return error;
-	const deadlineMs = phaseDeadlinesMs[phase.name];
+	const deadlineMs = phaseDeadlineMs(kind, phase.name);
 	if (Date.now() - Date.parse(phase.startedAt) < deadlineMs) return error;
 	return new Failure({
 		code: "timed_out",
@@ -248,7 +259,9 @@ async function fail(
 	cause: unknown,
 ): Promise<AttemptEnd> {
 	const { operation, lease, lost } = ownership;
-	const error = recordFailure(cause);
+	const error = recordFailure(
+		explainUpgrade(operation, phases.at(-1)?.name, cause),
+	);
 	const state: FinalState = error.code === "timed_out" ? "timed_out" : "failed";
 	const last = phases.at(-1);
 	const events: NewEvent[] = [];
@@ -284,12 +297,8 @@ async function fail(
 
 async function markFailed(trx: Db, { operation }: Ownership): Promise<void> {
 	const environment = await lockEnvironment(trx, operation.environment);
-	// A destroy that was ordered meanwhile comes next and keeps its word.
-	if (environment.lifecycle === "destroying" && operation.kind !== "destroy") {
-		return;
-	}
 	await updateEnvironment(trx, environment.id, {
-		lifecycle: "failed",
+		lifecycle: await decideLifecycle(trx, environment, "failed"),
 		health: "unknown",
 	});
 }

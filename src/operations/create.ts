@@ -15,8 +15,6 @@ import { findTarget } from "../store/targets.ts";
 import { recordRevision, secretPlace } from "./parameters.ts";
 import { nudge, request, type VerbContext } from "./request.ts";
 
-const untouched = "Nothing was ordered.";
-
 /**
  * Throws `conflict` when the tenant has a living environment of that name, and `invalid_request` when the
  * release or the target does not exist.
@@ -29,9 +27,9 @@ export async function createEnvironment(
 	const id = createEnvironmentId();
 	const operation = await context.db.transaction().execute(async (trx) => {
 		const release = await findRelease(trx, spec.release);
-		if (release === undefined) throw unknown("release", spec.release);
+		if (release === undefined) throw refuseUnknown("release", spec.release);
 		const target = await findTarget(trx, spec.target);
-		if (target === undefined) throw unknown("target", spec.target);
+		if (target === undefined) throw refuseUnknown("target", spec.target);
 
 		await insertEnvironment(trx, {
 			id,
@@ -80,7 +78,8 @@ function sealAll(context: VerbContext, environment: string) {
 	);
 }
 
-function unknown(
+/** The failure of an order that names what does not exist. */
+export function refuseUnknown(
 	what: "release" | "target",
 	name: string | undefined,
 ): Failure {
@@ -91,7 +90,7 @@ function unknown(
 	return new Failure({
 		code: "invalid_request",
 		message,
-		untouched,
+		untouched: "Nothing was ordered.",
 		advice: `GET /v1/${what}s lists those that exist.`,
 		errors: [{ pointer: `/${what}`, message: "does not exist" }],
 	});

@@ -16,6 +16,7 @@ import {
 	listOverdue,
 	takeForgotten,
 } from "../store/operations.ts";
+import { decideLifecycle, restoreLifecycle } from "./lifecycle.ts";
 
 /** A message is thought lost when its operation was not claimed for this long; a wrong guess does no harm. */
 const forgottenAfterMs = 10_000;
@@ -94,12 +95,16 @@ async function endAbandoned(
 		failure.code === "timed_out" ? "timed_out" : "failed";
 	if (!(await closeAbandoned(trx, operation.id, { state, error }))) return;
 	const environment = await lockEnvironment(trx, operation.environment);
-	if (environment.lifecycle !== "destroying" || operation.kind === "destroy") {
-		await updateEnvironment(trx, environment.id, {
-			lifecycle: "failed",
-			health: "unknown",
-		});
-	}
+	await updateEnvironment(
+		trx,
+		environment.id,
+		operation.state === "queued"
+			? { lifecycle: await restoreLifecycle(trx, environment) }
+			: {
+					lifecycle: await decideLifecycle(trx, environment, "failed"),
+					health: "unknown",
+				},
+	);
 	await appendEvents(
 		trx,
 		{ environment: operation.environment, operation: operation.id },

@@ -208,6 +208,22 @@ export async function findNextQueued(
 	return row?.id;
 }
 
+/** How the last operation ended that was begun; undefined if none was. */
+export async function findLastEnd(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<OperationState | undefined> {
+	const row = await db
+		.selectFrom("operations")
+		.select("state")
+		.where("environment_id", "=", environment)
+		.where("started_at", "is not", null)
+		.where("finished_at", "is not", null)
+		.orderBy("sequence", "desc")
+		.executeTakeFirst();
+	return row?.state;
+}
+
 const open = (db: Db) =>
 	db.selectFrom("operations as o").where("o.finished_at", "is", null);
 

@@ -74,6 +74,26 @@ export async function loadRevision(
 	);
 }
 
+/** The newest revision that somebody began to apply: nothing in the cluster can be of a later one. */
+export async function loadBegunRevision(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<StoredRevision> {
+	const begun = db
+		.selectFrom("operations")
+		.select("revision_to")
+		.where("environment_id", "=", environment)
+		.where("revision_to", "is not", null)
+		.where("started_at", "is not", null);
+	return toRevision(
+		await selectRevisions(db, environment)
+			.where("number", "in", begun)
+			.orderBy("number", "desc")
+			.limit(1)
+			.executeTakeFirstOrThrow(),
+	);
+}
+
 /** The wished-for revision of each environment, by id. */
 export async function listDesiredRevisions(
 	db: Db,
