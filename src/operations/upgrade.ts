@@ -2,7 +2,7 @@
 // the operation that rolls it out.
 import { isDeepStrictEqual } from "node:util";
 import { currentVersions } from "../domain/blueprint.ts";
-import { findForbiddenChanges } from "../domain/change.ts";
+import { dataKinds, findForbiddenChanges } from "../domain/change.ts";
 import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
 import { changeParameters, type Parameters } from "../domain/parameters.ts";
@@ -15,6 +15,7 @@ import { supersedeQueued } from "../store/operations.ts";
 import { findRelease } from "../store/releases.ts";
 import {
 	loadBegunRevision,
+	loadReachedRevision,
 	loadRevision,
 	type StoredRevision,
 } from "../store/revisions.ts";
@@ -55,13 +56,17 @@ export async function upgradeEnvironment(
 		const current = await lockEnvironment(trx, order.environment.id);
 		const reason = refusal("upgrade", current);
 		if (reason !== undefined) throw refuse(reason);
-		const before = await loadWish(inside, current, findBase(current));
+		const begun = await openWish(
+			inside,
+			await loadBegunRevision(trx, current.id),
+		);
+		const before = await findBase(inside, current, begun);
 		const wish = await applyChange(inside, before, {
 			...order.change,
 			blueprint: current.blueprint as BlueprintName,
 		});
 		refuseNothing(current, before, wish);
-		await refuseImpossible(inside, current, wish);
+		await refuseLoss(inside, current, wish);
 
 		const superseded = await supersedeQueued(trx, current.id);
 		const number = current.desiredRevision + 1;
@@ -88,19 +93,14 @@ export async function upgradeEnvironment(
 	return operation;
 }
 
-/**
- * The revision that a change builds on: the last that was asked for. Where the environment is ready it is the one that
- * runs: a later one was taken back before it began.
- */
-const findBase = ({ lifecycle, revision, desiredRevision }: Environment) =>
-	lifecycle === "ready" ? (revision ?? desiredRevision) : desiredRevision;
-
-async function loadWish(
+/** What a change builds on: the last that was asked for, unless it was taken back before anybody began it. */
+async function findBase(
 	context: VerbContext,
-	{ id }: Environment,
-	number: number,
+	{ id, lifecycle, desiredRevision }: Environment,
+	begun: Wish,
 ): Promise<Wish> {
-	return openWish(context, await loadRevision(context.db, id, number));
+	if (lifecycle !== "upgrading") return begun;
+	return openWish(context, await loadRevision(context.db, id, desiredRevision));
 }
 
 async function openWish(
@@ -168,17 +168,18 @@ function refuseNothing(
 			);
 }
 
-/** A failed upgrade may have made claims larger, so that the newest revision that was begun counts, not the one that runs. */
-async function refuseImpossible(
+/** A failed upgrade may have made claims larger or a replica set of three: then its revision counts, not the one that runs. */
+async function refuseLoss(
 	context: VerbContext,
-	{ id }: Environment,
+	{ id, revision }: Environment,
 	wish: Wish,
 ): Promise<void> {
-	const begun = await openWish(
-		context,
-		await loadBegunRevision(context.db, id),
-	);
-	const errors = findForbiddenChanges(begun, wish);
+	const reached = await loadReachedRevision(context.db, id, {
+		running: revision ?? 1,
+		kinds: dataKinds,
+	});
+	const before = await openWish(context, reached);
+	const errors = findForbiddenChanges(before, wish);
 	if (errors.length > 0) throw refuseFields(errors);
 }
 

@@ -335,19 +335,39 @@ test("a release that does not exist, a claim that shrinks and words that contrad
 	assert.equal((await load(environment.id)).desiredRevision, 1);
 });
 
-test("a claim that a failed upgrade may have made larger cannot shrink either; one that was never begun is forgotten", async () => {
+test("a claim that a failed upgrade made larger cannot shrink either; one that was never begun is forgotten", async () => {
 	const environment = await givenReady();
 	const grow = (mongodb: string) =>
 		upgrade(environment, { parameters: { storage: { mongodb } } });
 	const unbegun = await grow("90Gi");
 	const begun = await grow("8Gi");
 	assert.equal((await find(unbegun.id)).state, "superseded");
-	await work(begun.id, { up: () => Promise.reject(stuck) });
+	await work(begun.id, {
+		async up({ onEvent }) {
+			await onEvent({
+				type: "resource.updated",
+				data: { kind: "v1/PersistentVolumeClaim", name: "data-mongodb-0" },
+			});
+			throw stuck;
+		},
+	});
 	await assert.rejects(
 		grow("6Gi"),
 		refuses("invalid_request", /8Gi/, ["/parameters/storage/mongodb"]),
 	);
 	assert.equal((await grow("9Gi")).revisionTo, 4);
+});
+
+test("a larger size that failed before it touched any data is taken back", async () => {
+	const environment = await givenReady();
+	const large = await upgrade(environment, { size: "ha" });
+	await work(large.id, { up: () => Promise.reject(stuck) });
+	const back = await upgrade(await load(environment.id), { size: "small" });
+	assert.equal(await work(back.id), "final");
+	assert.deepEqual(
+		[(await load(environment.id)).lifecycle, back.revisionTo],
+		["ready", 3],
+	);
 });
 
 test("a newer upgrade supersedes one that has not begun, and builds on it", async () => {
