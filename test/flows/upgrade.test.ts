@@ -9,7 +9,11 @@ import {
 	upstreamRelease,
 } from "../../src/domain/release.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { type KubernetesObject, kubectlGet } from "../support/kubectl.ts";
+import {
+	type KubernetesObject,
+	kubectlGet,
+	listWorkloads,
+} from "../support/kubectl.ts";
 import { type PodsWatch, watchPods } from "../support/pods-watch.ts";
 import {
 	type Caller,
@@ -328,6 +332,27 @@ test("a worker that is killed between two stages is followed by another, and the
 	assert.deepEqual([audit?.length, server?.length, beat?.length], [1, 1, 1]);
 	assert.ok((audit?.[0]?.readyAt ?? Infinity) <= (server?.[0]?.seenAt ?? 0));
 	assert.equal(watch.countMost("scheduler"), 1);
+});
+
+test("a small environment becomes one of the size ha: its stores grow, and nothing of them is replaced", async () => {
+	const before = await record("statefulsets,persistentvolumeclaims");
+	const order = await tenant.call("POST", "/v1/environments/qa:upgrade", {
+		size: "ha",
+	});
+	const operation = await tenant.end(String(order.body.id));
+	assert.equal(operation.state, "succeeded", JSON.stringify(operation.error));
+	assert.equal((operation.changes as { replace: number }).replace, 0);
+	const now = await record("statefulsets,persistentvolumeclaims");
+	for (const [name, { uid }] of before)
+		assert.equal(now.get(name)?.uid, uid, name);
+	assert.deepEqual(
+		[...now.keys()].filter((name) => !before.has(name)).sort(),
+		["mongodb-1", "mongodb-2", "rabbitmq-1", "rabbitmq-2"].map(
+			(member) => `PersistentVolumeClaim data-${member}`,
+		),
+	);
+	const { statefulSets } = await listWorkloads(kubeconfig, namespace);
+	assert.deepEqual(statefulSets.sort(), ["mongodb 3/3", "rabbitmq 3/3"]);
 });
 
 test("a failed upgrade does not keep an environment from being destroyed", async () => {
