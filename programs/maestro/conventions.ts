@@ -31,6 +31,15 @@ export function labelsOf(part: Part): Record<string, string> {
 	};
 }
 
+/** The version of an image as the value of a label (Kubernetes' recommended labels): its tag; nothing where it has none. */
+export function labelVersion(image: string): { readonly version?: string } {
+	const [withoutDigest = ""] = image.split("@");
+	const name = withoutDigest.slice(withoutDigest.lastIndexOf("/") + 1);
+	const tag = name.split(":")[1]?.slice(0, 63);
+	const version = tag?.replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "");
+	return version ? { version } : {};
+}
+
 /** Selects the pods of a part. The namespace is the environment's alone, so the name is enough. */
 export function selectorOf(name: string): Record<string, string> {
 	return { "app.kubernetes.io/name": name };

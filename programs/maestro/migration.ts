@@ -2,7 +2,7 @@
 // once seed twice, so no server may migrate by itself.
 import * as kubernetes from "@pulumi/kubernetes";
 import type { TargetSettings } from "../../src/domain/target.ts";
-import { labelsOf } from "./conventions.ts";
+import { labelsOf, labelVersion } from "./conventions.ts";
 import type { MongodbPlace } from "./datastores.ts";
 import {
 	createMaestroVolume,
@@ -13,7 +13,6 @@ import { noteMigration, serverDatabase } from "./mongodb-scripts.ts";
 import { createPodSpec, runAs } from "./pods.ts";
 import { listSecretVariables } from "./secrets.ts";
 import { sizeContainer } from "./sizing.ts";
-import { labelVersion } from "./versions.ts";
 
 const part = { name: "migrate", component: "migration" };
 

@@ -15,15 +15,6 @@ export function findPromisedVersion(image: string): string | null {
 	return /^v?(\d+\.\d+\.\d+)(?![\w.])/.exec(tag)?.[1] ?? null;
 }
 
-/** The version of an image as the value of a label (Kubernetes' recommended labels): its tag; nothing where it has none. */
-export function labelVersion(image: string): { readonly version?: string } {
-	const [withoutDigest = ""] = image.split("@");
-	const name = withoutDigest.slice(withoutDigest.lastIndexOf("/") + 1);
-	const tag = name.split(":")[1]?.slice(0, 63);
-	const version = tag?.replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "");
-	return version ? { version } : {};
-}
-
 /** One check for each of these processes that documents a version endpoint. */
 export function listChecks(
 	processes: readonly Tailored[],

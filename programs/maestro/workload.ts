@@ -4,7 +4,7 @@ import type { Endpoints } from "../../src/domain/environment.ts";
 import type { ReleaseImages } from "../../src/domain/release.ts";
 import type { TargetSettings } from "../../src/domain/target.ts";
 import { internalUrl } from "./addresses.ts";
-import { labelsOf, selectorOf } from "./conventions.ts";
+import { labelsOf, labelVersion, selectorOf } from "./conventions.ts";
 import type { Stores } from "./datastores.ts";
 import { createWaits } from "./errands.ts";
 import { createGate, createIndexConfiguration } from "./gates.ts";
@@ -20,7 +20,6 @@ import {
 import type { Sizing } from "./sizing.ts";
 import type { Tailored } from "./tailor.ts";
 import { listUploadVariables, type Uploads } from "./uploads.ts";
-import { labelVersion } from "./versions.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
 type EnvVar = kubernetes.types.input.core.v1.EnvVar;

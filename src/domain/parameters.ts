@@ -1,7 +1,6 @@
 // What may be set about an environment beyond its size and release: each with a default, a range and a
 // description, published as JSON Schema in the catalogue.
 import { z } from "zod";
-import type { FieldError } from "../failure.ts";
 import { type ProcessName, processNames } from "./release.ts";
 
 /** A quantity of storage in whole GiB, as Kubernetes writes it. */
@@ -108,7 +107,8 @@ const external = z.strictObject({
 		.meta(secret("An existing RabbitMQ 3 instead of one in the namespace.")),
 });
 
-const fields = z.strictObject({
+/** Each by itself; `parameters` sees to it that they do not contradict each other. */
+export const fields = z.strictObject({
 	replicas: z
 		.partialRecord(z.enum(scalable), z.int().min(1).max(20))
 		.default({})
@@ -184,54 +184,13 @@ export const parameters = fields.superRefine((wish, context) => {
 	}
 });
 
-/** A key of a change: as in an order, but without a default, which would change what nobody spoke of. */
-const changed = <T extends z.ZodType>(field: {
-	unwrap(): T;
-	readonly description?: string | undefined;
-}) => {
-	const inner = field.unwrap().nullish();
-	return field.description === undefined
-		? inner
-		: inner.describe(field.description);
-};
-
-/** A change of parameters: the value of a key that is given replaces the whole value before; null takes it back to its default. */
-export const parametersChange = z.strictObject({
-	replicas: changed(fields.shape.replicas),
-	resources: changed(fields.shape.resources),
-	storage: changed(fields.shape.storage),
-	smtp: changed(fields.shape.smtp),
-	theme: changed(fields.shape.theme),
-	logo: changed(fields.shape.logo),
-	closedSignUp: changed(fields.shape.closedSignUp),
-	external: changed(fields.shape.external),
-	features: changed(fields.shape.features),
-	backups: changed(fields.shape.backups),
-} satisfies Record<keyof Parameters, z.ZodType>);
-export type ParametersChange = z.infer<typeof parametersChange>;
-
-/** The parameters after a change, and the places in which they contradict each other. */
-export function changeParameters(
-	before: Parameters,
-	change: ParametersChange,
-): { readonly parameters: Parameters; readonly errors: readonly FieldError[] } {
-	const wish = Object.entries({ ...before, ...change }).filter(
-		([, value]) => value !== null && value !== undefined,
-	);
-	const after = fields.parse(Object.fromEntries(wish));
-	const errors = findContradictions(after).map(({ path, message }) => ({
-		pointer: `/${path.join("/")}`,
-		message,
-	}));
-	return { parameters: after, errors };
-}
-
 interface Contradiction {
 	readonly path: readonly string[];
 	readonly message: string;
 }
 
-function findContradictions(wish: Parameters): Contradiction[] {
+/** The places of a wish in which its words contradict each other. */
+export function findContradictions(wish: Parameters): Contradiction[] {
 	const absent = listAbsent(wish.features);
 	const found: Contradiction[] = [];
 	const refuse = (path: readonly string[], message: string) =>

@@ -1,7 +1,8 @@
 // What may be asked of an environment, and what is meant when it is not said.
 import { z } from "zod";
 import { dnsLabel, environmentNameLength } from "./names.ts";
-import { parameters, parametersChange } from "./parameters.ts";
+import { parameters } from "./parameters.ts";
+import { parametersChange } from "./parameters-change.ts";
 import { defaultRelease, releaseName } from "./release.ts";
 
 /** `small`: one of each process, for QA, minutes to live. `ha`: the promise. */

@@ -15,6 +15,8 @@ import { findTarget } from "../store/targets.ts";
 import { recordRevision, secretPlace } from "./parameters.ts";
 import { nudge, request, type VerbContext } from "./request.ts";
 
+const untouched = "Nothing was ordered.";
+
 /**
  * Throws `conflict` when the tenant has a living environment of that name, and `invalid_request` when the
  * release or the target does not exist.
@@ -27,9 +29,9 @@ export async function createEnvironment(
 	const id = createEnvironmentId();
 	const operation = await context.db.transaction().execute(async (trx) => {
 		const release = await findRelease(trx, spec.release);
-		if (release === undefined) throw refuseUnknown("release", spec.release);
+		if (release === undefined) throw unknown("release", spec.release);
 		const target = await findTarget(trx, spec.target);
-		if (target === undefined) throw refuseUnknown("target", spec.target);
+		if (target === undefined) throw unknown("target", spec.target);
 
 		await insertEnvironment(trx, {
 			id,
@@ -78,8 +80,7 @@ function sealAll(context: VerbContext, environment: string) {
 	);
 }
 
-/** The failure of an order that names what does not exist. */
-export function refuseUnknown(
+function unknown(
 	what: "release" | "target",
 	name: string | undefined,
 ): Failure {
@@ -90,7 +91,7 @@ export function refuseUnknown(
 	return new Failure({
 		code: "invalid_request",
 		message,
-		untouched: "Nothing was ordered.",
+		untouched,
 		advice: `GET /v1/${what}s lists those that exist.`,
 		errors: [{ pointer: `/${what}`, message: "does not exist" }],
 	});

@@ -5,7 +5,8 @@ import { currentVersions } from "../domain/blueprint.ts";
 import { dataKinds, findForbiddenChanges } from "../domain/change.ts";
 import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
-import { changeParameters, type Parameters } from "../domain/parameters.ts";
+import type { Parameters } from "../domain/parameters.ts";
+import { changeParameters } from "../domain/parameters-change.ts";
 import type { Release } from "../domain/release.ts";
 import type { BlueprintName, EnvironmentChange, Size } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
@@ -19,7 +20,6 @@ import {
 	loadRevision,
 	type StoredRevision,
 } from "../store/revisions.ts";
-import { refuseUnknown } from "./create.ts";
 import { loadParameters, recordRevision } from "./parameters.ts";
 import {
 	nudge,
@@ -146,7 +146,12 @@ async function findOrderedRelease(
 	name: string,
 ): Promise<Release> {
 	const release = await findRelease(db, name);
-	if (release === undefined) throw refuseUnknown("release", name);
+	if (release === undefined) {
+		throw refuseFields(
+			[{ pointer: "/release", message: `names no release: ${name}` }],
+			"GET /v1/releases lists those that exist.",
+		);
+	}
 	return { name: release.name, images: release.images };
 }
 
@@ -188,11 +193,14 @@ const refuse = (
 	advice = "Wait for the end of what goes on, or order another environment.",
 ): Failure => new Failure({ code: "conflict", message, untouched, advice });
 
-const refuseFields = (errors: readonly FieldError[]): Failure =>
+const refuseFields = (
+	errors: readonly FieldError[],
+	advice = "Correct what `errors` points at and order again.",
+): Failure =>
 	new Failure({
 		code: "invalid_request",
 		message: `The environment cannot be changed so: ${errors.map(({ pointer, message }) => `${pointer} ${message}`).join("; ")}.`,
 		untouched,
-		advice: "Correct what `errors` points at and order again.",
+		advice,
 		errors,
 	});

@@ -1,6 +1,7 @@
 // What holds for every object.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { labelVersion } from "../../programs/maestro/conventions.ts";
 import type { Size } from "../../src/domain/spec.ts";
 import {
 	type Declaration,
@@ -189,3 +190,19 @@ test("a new release of one process changes that process's pods alone", async () 
 		["data"],
 	);
 });
+
+const digest = `sha256:${"a".repeat(64)}`;
+const versions: readonly (readonly [string, string | undefined])[] = [
+	["maestroserver/server-maestro:0.6.0", "0.6.0"],
+	["registry.example:5000/maestro/server:v0.6.1-slow", "v0.6.1-slow"],
+	[`server-maestro:0.6.0@${digest}`, "0.6.0"],
+	[`server-maestro@${digest}`, undefined],
+	["registry.example:5000/maestro/server", undefined],
+	// A label's value ends in a letter or digit, and has at most 63 characters.
+	["server-maestro:0.6.0-", "0.6.0"],
+	[`server-maestro:${"a".repeat(62)}-b`, "a".repeat(62)],
+];
+for (const [image, version] of versions)
+	test(`${image} is labelled ${version ?? "with no version"}`, () => {
+		assert.equal(labelVersion(image).version, version);
+	});

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { tailorProcesses } from "../../programs/maestro/tailor.ts";
 import {
 	findPromisedVersion,
-	labelVersion,
 	listChecks,
 } from "../../programs/maestro/versions.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
@@ -35,21 +34,6 @@ for (const [image, version] of promises) {
 		assert.equal(findPromisedVersion(image), version);
 	});
 }
-
-const labelled: readonly (readonly [string, string | undefined])[] = [
-	["maestroserver/server-maestro:0.6.0", "0.6.0"],
-	["registry.example:5000/maestro/server:v0.6.1-slow", "v0.6.1-slow"],
-	[`server-maestro:0.6.0@${digest}`, "0.6.0"],
-	[`server-maestro@${digest}`, undefined],
-	["registry.example:5000/maestro/server", undefined],
-	// A label's value ends in a letter or digit, and has at most 63 characters.
-	["server-maestro:0.6.0-", "0.6.0"],
-	[`server-maestro:${"a".repeat(62)}-b`, "a".repeat(62)],
-];
-for (const [image, version] of labelled)
-	test(`${image} is labelled ${version ?? "with no version"}`, () => {
-		assert.equal(labelVersion(image).version, version);
-	});
 
 test("the seven documented version endpoints are checked, each at its own port", () => {
 	const urls = listChecks(all, upstreamRelease("0.6.0", "0.15.0").images).map(
