@@ -2,10 +2,11 @@
 import type {
 	BlueprintInput,
 	BlueprintOutputs,
+	Pace,
 } from "../src/domain/blueprint.ts";
 
 /** Declares a whole environment when it is called inside a Pulumi run, and fulfils with the stack's outputs. */
 export type Program = () => Promise<BlueprintOutputs>;
 
-/** Closes a program over its input. It declares nothing yet. */
-export type ProgramFactory = (input: BlueprintInput) => Program;
+/** Closes a program over its input. It declares nothing yet. Without a pace the program waits for nothing. */
+export type ProgramFactory = (input: BlueprintInput, pace?: Pace) => Program;

@@ -2,5 +2,5 @@
 import type { ProgramFactory } from "../program.ts";
 import { declareEnvironment } from "./environment.ts";
 
-export const createProgram: ProgramFactory = (input) => async () =>
-	declareEnvironment(input);
+export const createProgram: ProgramFactory = (input, pace) => async () =>
+	declareEnvironment(input, pace);

@@ -9,6 +9,7 @@ import {
 	managedByLabel,
 	tenantLabel,
 } from "../../src/domain/cluster.ts";
+import type { Stages } from "./stages.ts";
 import { completeTemplates } from "./templates.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -30,30 +31,31 @@ export function labelsOf(part: Part): Record<string, string> {
 	};
 }
 
+/** The version of an image as the value of a label (Kubernetes' recommended labels): its tag; nothing where it has none. */
+export function labelVersion(image: string): { readonly version?: string } {
+	const [withoutDigest = ""] = image.split("@");
+	const name = withoutDigest.slice(withoutDigest.lastIndexOf("/") + 1);
+	const tag = name.split(":")[1]?.slice(0, 63);
+	const version = tag?.replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "");
+	return version ? { version } : {};
+}
+
 /** Selects the pods of a part. The namespace is the environment's alone, so the name is enough. */
 export function selectorOf(name: string): Record<string, string> {
 	return { "app.kubernetes.io/name": name };
 }
 
-/** Labels that never change in an environment's life: claim templates and selectors are immutable. */
-function ownershipLabels(input: BlueprintInput): Labels {
+/**
+ * Labels that never change in an environment's life: claim templates and selectors are immutable. None of them names
+ * the release: another release changes what carries its images, and nothing else.
+ */
+export function ownershipLabels(input: BlueprintInput): Labels {
 	return {
 		"app.kubernetes.io/instance": input.environmentName,
 		"app.kubernetes.io/part-of": "maestro",
 		[managedByLabel]: managedBy,
 		[tenantLabel]: input.tenant,
 		[environmentLabel]: input.environment,
-	};
-}
-
-/** The labels of an object itself. Pods do not carry the version: a release that changes one image must not restart the rest. */
-export function objectLabels(input: BlueprintInput): Labels {
-	return {
-		...ownershipLabels(input),
-		// A label value has one character less than a release's name may have.
-		"app.kubernetes.io/version": input.release.name
-			.slice(0, 63)
-			.replace(/[^a-z0-9]+$/, ""),
 	};
 }
 
@@ -82,6 +84,13 @@ export const engineAnnotations: Labels = {
 	"pulumi.com/patchForce": "true",
 };
 
+interface Surroundings {
+	readonly namespace: kubernetes.core.v1.Namespace;
+	readonly provider: kubernetes.Provider;
+	/** Learns of every object. */
+	readonly stages: Pick<Stages, "note">;
+}
+
 /**
  * From here on every Kubernetes object gets the provider, the namespace, labels and annotations. With
  * `deletedWith` a destroy is the deletion of the namespace, and nothing else is called. Returns what makes the
@@ -89,18 +98,19 @@ export const engineAnnotations: Labels = {
  */
 export function applyConventions(
 	input: BlueprintInput,
-	namespace: kubernetes.core.v1.Namespace,
-	provider: kubernetes.Provider,
+	{ namespace, provider, stages }: Surroundings,
 ): { readonly precede: (...objects: pulumi.Resource[]) => void } {
 	const ours = {
 		// The output, not the text: it makes every object wait until the namespace is there.
 		namespace: namespace.metadata.name,
-		labels: objectLabels(input),
+		labels: ownershipLabels(input),
 		annotations: engineAnnotations,
 	};
 	const preceding: pulumi.Resource[] = [];
-	pulumi.runtime.registerStackTransformation(({ type, props, opts }) => {
+	pulumi.runtime.registerStackTransformation((declared) => {
+		const { type, props, opts, resource } = declared;
 		if (!type.startsWith("kubernetes:")) return undefined;
+		stages.note({ type, name: props.metadata?.name, resource });
 		const completed = completeTemplates(props.spec, {
 			labels: ownershipLabels(input),
 			registry: input.target.settings.registry,

@@ -2,6 +2,7 @@
 import type {
 	BlueprintInput,
 	BlueprintOutputs,
+	Pace,
 } from "../../src/domain/blueprint.ts";
 import { type Claim, decideStorage } from "../../src/domain/change.ts";
 import type { Endpoints } from "../../src/domain/environment.ts";
@@ -24,6 +25,7 @@ import { createRabbitmq } from "./rabbitmq.ts";
 import { decideReach } from "./reach.ts";
 import { createSecrets, createSecretValues } from "./secrets.ts";
 import { sizings } from "./sizing.ts";
+import { makeStages, processStages, stageOf } from "./stages.ts";
 import { tailorProcesses } from "./tailor.ts";
 import {
 	createUploads,
@@ -35,9 +37,13 @@ import { createWorkload } from "./workload.ts";
 
 /**
  * Declares everything that an environment consists of. To be called once, inside a Pulumi run. It reads its
- * input and nothing else, so that the same input always declares the same.
+ * input and nothing else, so that the same input always declares the same. With a pace it declares a stage when the
+ * one before it runs; without one it does not wait, and all is applied side by side.
  */
-export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
+export async function declareEnvironment(
+	input: BlueprintInput,
+	pace?: Pace,
+): Promise<BlueprintOutputs> {
 	const { parameters, revision, target } = input;
 	const { images } = input.release;
 	const sizing = sizings[input.size];
@@ -55,7 +61,8 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 
 	const provider = createProvider(target);
 	const namespace = createNamespace(input, provider);
-	const { precede } = applyConventions(input, namespace, provider);
+	const stages = makeStages(pace);
+	const { precede } = applyConventions(input, { namespace, provider, stages });
 	precede(createIdentity(target.pullSecret), ...createLimits(input));
 	createNetworkPolicies(
 		decideReach({ input, processes, stores }),
@@ -66,29 +73,15 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 	createSecrets(secrets);
 	if (storage !== null) createUploadsSecret(storage.uploads);
 	if (stores.mongodb.kind === "own")
-		createMongodb(stores.mongodb, sizing, {
-			storage: claim("mongodb"),
-			revision,
-		});
+		createMongodb(stores.mongodb, sizing, claim("mongodb"));
 	if (stores.broker?.kind === "own") createRabbitmq(sizing, claim("rabbitmq"));
+	await stages.end("stores");
+
 	createMigration(images.server, stores.mongodb, {
 		revision,
 		podSecurity: target.settings.podSecurity,
 	});
-
-	for (const process of processes) {
-		createWorkload(process, {
-			sizing,
-			images,
-			endpoints,
-			secrets,
-			stores,
-			uploads: storage?.uploads ?? null,
-			podSecurity: target.settings.podSecurity,
-		});
-		if (process.publicPath !== null)
-			createIngress(process, process.publicPath, input);
-	}
+	await stages.end("migration");
 
 	createMonitoring(input, stores);
 	createBackups(input, {
@@ -103,6 +96,23 @@ export function declareEnvironment(input: BlueprintInput): BlueprintOutputs {
 				: stores.mongodb.uris["maestro-client"],
 		bucket: storage?.backups ?? null,
 	});
+
+	for (const stage of processStages) {
+		for (const process of processes.filter((one) => stageOf(one) === stage)) {
+			createWorkload(process, {
+				sizing,
+				images,
+				endpoints,
+				secrets,
+				stores,
+				uploads: storage?.uploads ?? null,
+				podSecurity: target.settings.podSecurity,
+			});
+			if (process.publicPath !== null)
+				createIngress(process, process.publicPath, input);
+		}
+		await stages.end(stage);
+	}
 
 	return {
 		endpoints,

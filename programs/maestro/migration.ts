@@ -2,7 +2,7 @@
 // once seed twice, so no server may migrate by itself.
 import * as kubernetes from "@pulumi/kubernetes";
 import type { TargetSettings } from "../../src/domain/target.ts";
-import { labelsOf } from "./conventions.ts";
+import { labelsOf, labelVersion } from "./conventions.ts";
 import type { MongodbPlace } from "./datastores.ts";
 import {
 	createMaestroVolume,
@@ -33,7 +33,10 @@ export function createMigration(
 ): void {
 	const name = `${part.name}-${revision}`;
 	new kubernetes.batch.v1.Job(name, {
-		metadata: { name, labels: labelsOf(part) },
+		metadata: {
+			name,
+			labels: labelsOf({ ...part, ...labelVersion(image) }),
+		},
 		spec: {
 			backoffLimit: 3,
 			activeDeadlineSeconds: 900,

@@ -22,7 +22,11 @@ import {
 import { annotateMetrics, mongodbMetrics } from "./monitoring.ts";
 import { createPodSpec, runAsUser, writeToTmp } from "./pods.ts";
 import type { Probes } from "./probes.ts";
-import { createSecretVariable, createSecretVolume } from "./secrets.ts";
+import {
+	createSecretVariable,
+	createSecretVolume,
+	fingerprint,
+} from "./secrets.ts";
 import { exporterResources, type Sizing, sizeMember } from "./sizing.ts";
 import { createDisruptionBudget } from "./workload.ts";
 
@@ -34,17 +38,17 @@ const part = {
 	version: mongodb.version,
 };
 
-/** Declares the members, their names, and the Job that completes the set for this revision. */
+/** Declares the members, their names, and the Job that completes the set. */
 export function createMongodb(
 	place: MongodbPlace & { readonly kind: "own" },
 	sizing: Sizing,
-	options: { readonly storage: Storage; readonly revision: number },
+	storage: Storage,
 ): void {
 	createHeadlessService();
-	createMembers(sizing, options.storage);
+	createMembers(sizing, storage);
 	if (sizing.mongodb.members > 1)
 		createDisruptionBudget(part.name, part.component);
-	createCompletion(place, options.revision);
+	createCompletion(place);
 }
 
 function createHeadlessService(): void {
@@ -179,11 +183,13 @@ function createProbes(): Probes {
 	};
 }
 
+/** A Job cannot be changed, so its name says what it does: other members or passwords are another Job, and all else is not. */
 function createCompletion(
 	place: MongodbPlace & { readonly kind: "own" },
-	revision: number,
 ): void {
-	const name = `mongodb-init-${revision}`;
+	const script = completeReplicaSet(place.members);
+	const wish = fingerprint([script, ...Object.values(place.passwords)]);
+	const name = `mongodb-init-${wish}`;
 	const labels = labelsOf({ name: "mongodb-init", component: part.component });
 	new kubernetes.batch.v1.Job(name, {
 		metadata: { name, labels },
@@ -198,7 +204,7 @@ function createCompletion(
 						createMongodbErrand({
 							name: "mongodb-init",
 							place,
-							script: completeReplicaSet(place.members),
+							script,
 							repeat: true,
 						}),
 					],

@@ -2,7 +2,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
-import { engineAnnotations, labelsOf, objectLabels } from "./conventions.ts";
+import { engineAnnotations, labelsOf, ownershipLabels } from "./conventions.ts";
 
 export function createProvider(
 	target: BlueprintInput["target"],
@@ -36,7 +36,7 @@ export function createNamespace(
 						input.target.settings.podSecurity,
 					"pod-security.kubernetes.io/warn": "restricted",
 					"pod-security.kubernetes.io/audit": "restricted",
-					...objectLabels(input),
+					...ownershipLabels(input),
 					...labelsOf({ name: "maestro", component: "namespace" }),
 				},
 				annotations: engineAnnotations,

@@ -4,7 +4,7 @@ import type { Endpoints } from "../../src/domain/environment.ts";
 import type { ReleaseImages } from "../../src/domain/release.ts";
 import type { TargetSettings } from "../../src/domain/target.ts";
 import { internalUrl } from "./addresses.ts";
-import { labelsOf, selectorOf } from "./conventions.ts";
+import { labelsOf, labelVersion, selectorOf } from "./conventions.ts";
 import type { Stores } from "./datastores.ts";
 import { createWaits } from "./errands.ts";
 import { createGate, createIndexConfiguration } from "./gates.ts";
@@ -66,7 +66,8 @@ function createDeployment(
 ): void {
 	const { sizing, images, secrets } = surroundings;
 	const { replicas } = process;
-	const labels = labelsOf({ name: process.name, component: process.role });
+	const part = { name: process.name, component: process.role };
+	const labels = labelsOf(part);
 	const { containers = [], volumes = [] } =
 		process.gate === null || process.port === null
 			? {}
@@ -77,7 +78,11 @@ function createDeployment(
 		serverImage: images.server,
 	});
 	new kubernetes.apps.v1.Deployment(process.name, {
-		metadata: { name: process.name, labels },
+		metadata: {
+			name: process.name,
+			// Pods do not carry it: they would differ from those of the same code under another name.
+			labels: labelsOf({ ...part, ...labelVersion(images[process.name]) }),
+		},
 		spec: {
 			replicas,
 			revisionHistoryLimit: 2,

@@ -5,7 +5,7 @@ import { type ClusterLimits, defaultLimits } from "./limits.ts";
 import { deleteNamespace } from "./namespace.ts";
 import { restore } from "./restore.ts";
 import { verify } from "./verify.ts";
-import { waitUntilReady } from "./watch.ts";
+import { waitUntilReady, waitUntilRolledOut } from "./watch.ts";
 
 /**
  * The cluster of a kubeconfig's current context. Nothing is asked of it yet. Throws `not_set_up` if the
@@ -19,6 +19,8 @@ export function makeCluster(
 	return {
 		waitUntilReady: (namespace, hooks) =>
 			waitUntilReady(client, namespace, hooks),
+		waitUntilRolledOut: (namespace, only, hooks) =>
+			waitUntilRolledOut(client, { namespace, only }, hooks),
 		deleteNamespace: (namespace, environment, hooks) =>
 			deleteNamespace(client, { namespace, environment }, hooks),
 		verify: (request, hooks) => verify(client, request, hooks),

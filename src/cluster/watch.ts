@@ -1,4 +1,5 @@
 // Waits for a namespace by watching it: what the API server says is acted on when it says it.
+import type { WorkloadName } from "../domain/blueprint.ts";
 import type { ClusterHooks } from "../domain/cluster.ts";
 import { Failure } from "../failure.ts";
 import type { Client } from "./client.ts";
@@ -15,6 +16,7 @@ import { makeTeller } from "./teller.ts";
 import {
 	decideWorkloads,
 	isClaim,
+	pickWorkloads,
 	type Snapshot,
 	type Workload,
 } from "./workloads.ts";
@@ -24,9 +26,31 @@ interface Seen extends Snapshot {
 }
 
 /** See `Cluster.waitUntilReady`. */
-export async function waitUntilReady(
+export const waitUntilReady = (
 	client: Client,
 	namespace: string,
+	hooks: ClusterHooks,
+): Promise<void> => wait(client, { namespace, only: undefined }, hooks);
+
+/** See `Cluster.waitUntilRolledOut`. */
+export const waitUntilRolledOut = (
+	client: Client,
+	goal: {
+		readonly namespace: string;
+		readonly only: readonly WorkloadName[];
+	},
+	hooks: ClusterHooks,
+): Promise<void> => wait(client, goal, hooks);
+
+async function wait(
+	client: Client,
+	{
+		namespace,
+		only,
+	}: {
+		readonly namespace: string;
+		readonly only: readonly WorkloadName[] | undefined;
+	},
 	hooks: ClusterHooks,
 ): Promise<void> {
 	const teller = makeTeller(hooks.onEvent);
@@ -35,13 +59,14 @@ export async function waitUntilReady(
 
 	function look(seen: Seen): Look<Failure | undefined> {
 		checkNamespace(seen.namespaces[0], namespace);
-		workloads = decideWorkloads(seen);
+		const all = decideWorkloads(seen);
+		workloads = only === undefined ? all : pickWorkloads(all, only);
 		const step = advance(workloads, performance.now());
 		teller.tell(step.events);
 		if (step.failure !== undefined) return { result: step.failure };
 		const isReady =
 			workloads.every(({ verdict }) => verdict.state === "ready") &&
-			!workloads.every(isClaim);
+			(only !== undefined || !workloads.every(isClaim));
 		return isReady ? { result: undefined } : step;
 	}
 

@@ -1,3 +1,4 @@
+import type { WorkloadName } from "../domain/blueprint.ts";
 import { jobLabel } from "../domain/cluster.ts";
 import { decideClaim } from "./claim-readiness.ts";
 import {
@@ -16,7 +17,7 @@ import {
 	decideStatefulSet,
 	type Surroundings,
 } from "./readiness.ts";
-import type { Verdict } from "./verdict.ts";
+import { makeWaiting, type Verdict } from "./verdict.ts";
 
 /** All that is known of a namespace at one moment. */
 export interface Snapshot extends Surroundings {
@@ -26,10 +27,7 @@ export interface Snapshot extends Surroundings {
 	readonly claims: readonly Claim[];
 }
 
-export interface Workload {
-	/** As events name it: `apiVersion/Kind`. */
-	readonly kind: string;
-	readonly name: string;
+export interface Workload extends WorkloadName {
 	readonly verdict: Verdict;
 }
 
@@ -72,6 +70,22 @@ export function decideWorkloads(snapshot: Snapshot): Workload[] {
 			({ name, verdict }) => verdict.state !== "waiting" || mounted.has(name),
 		),
 	];
+}
+
+/** Those that are named, and all claims: a pod that waits for its volume does not say which one is to blame. */
+export function pickWorkloads(
+	all: readonly Workload[],
+	only: readonly WorkloadName[],
+): Workload[] {
+	const named = only.map(
+		({ kind, name }): Workload =>
+			all.find((one) => one.kind === kind && one.name === name) ?? {
+				kind,
+				name,
+				verdict: makeWaiting("it is not there yet"),
+			},
+	);
+	return [...named, ...all.filter(isClaim)];
 }
 
 const isWaitedFor = ({ metadata }: Job): boolean =>

@@ -8,6 +8,7 @@ import {
 	findEnvironment,
 	listEnvironments,
 	listRevisions,
+	upgradeEnvironment,
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
@@ -22,6 +23,7 @@ export const api: readonly Endpoint[] = [
 	listEnvironments,
 	findEnvironment,
 	describeEnvironment,
+	upgradeEnvironment,
 	destroyEnvironment,
 	listRevisions,
 	listOperations,

@@ -4,6 +4,7 @@ import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
 import {
 	blueprintNames,
+	environmentChange,
 	environmentSpec,
 	labels,
 	sizes,
@@ -130,6 +131,20 @@ export const describeEnvironment = {
 		),
 	status: 200,
 	response: environment,
+} as const satisfies Endpoint;
+
+export const upgradeEnvironment = {
+	name: "upgradeEnvironment",
+	summary:
+		"Bring an environment to another release, size or other parameters, in the documented order. What is not sent stays; of the parameters, a key that is sent replaces its whole value, and null takes it back to its default.",
+	method: "POST",
+	path: "/v1/environments/{id}:upgrade",
+	role: "operator",
+	params: byId,
+	body: environmentChange,
+	status: 202,
+	response: operation,
+	orders: true,
 } as const satisfies Endpoint;
 
 export const destroyEnvironment = {

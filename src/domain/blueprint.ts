@@ -92,6 +92,37 @@ export interface PodPromise {
 	readonly nodes: number;
 }
 
+/**
+ * The order in which a change is rolled out: what a stage declares runs before the next one is touched. Maestro
+ * documents none; this is the one that its parts' dependence on each other asks for. The beat comes last, because it
+ * hands work to all the others.
+ */
+export const stageNames = [
+	"stores",
+	"migration",
+	"backEnds",
+	"workers",
+	"fronts",
+	"beat",
+] as const;
+export type StageName = (typeof stageNames)[number];
+
+/** A workload as events name it: `apiVersion/Kind` and the object's name. */
+export interface WorkloadName {
+	readonly kind: string;
+	readonly name: string;
+}
+
+/** A part of a program that was applied. */
+export interface Stage {
+	readonly name: StageName;
+	/** The Deployments, StatefulSets and Jobs in it. */
+	readonly workloads: readonly WorkloadName[];
+}
+
+/** Told of each stage once it was applied. The program goes on when it fulfils, and fails with what it throws. */
+export type Pace = (stage: Stage) => Promise<void>;
+
 export interface BlueprintOutputs {
 	readonly endpoints: Endpoints;
 	/** What is asked inside of the namespace after a deploy. */

@@ -13,6 +13,12 @@ export const defaultStorage: Readonly<
 export const claims = ["mongodb", "rabbitmq", "backups"] as const;
 export type Claim = (typeof claims)[number];
 
+/** What holds the data, as events name it. As long as a failed upgrade touched none of it, it may be taken back whole. */
+export const dataKinds = [
+	"v1/PersistentVolumeClaim",
+	"apps/v1/StatefulSet",
+] as const;
+
 interface Wish {
 	readonly size: Size;
 	readonly parameters: Pick<Parameters, "storage" | "external">;

@@ -1,5 +1,5 @@
 // What `apply` needs of a cluster.
-import type { Check, PodPromise } from "./blueprint.ts";
+import type { Check, PodPromise, WorkloadName } from "./blueprint.ts";
 import type { NewEvent } from "./event.ts";
 
 export interface ClusterHooks {
@@ -18,6 +18,15 @@ export interface Cluster {
 	 * seconds. Throws `workload_stuck` when a reason that will not pass by itself has lasted.
 	 */
 	waitUntilReady(namespace: string, hooks: ClusterHooks): Promise<void>;
+	/**
+	 * As `waitUntilReady`, for these workloads alone: what else is in the namespace may be in any state. One that is
+	 * not there yet is waited for.
+	 */
+	waitUntilRolledOut(
+		namespace: string,
+		workloads: readonly WorkloadName[],
+		hooks: ClusterHooks,
+	): Promise<void>;
 	/**
 	 * Deletes the namespace if it is there and belongs to this environment, and fulfils when it and all in
 	 * it are gone. Throws `conflict` if a namespace of that name belongs to somebody else.

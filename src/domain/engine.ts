@@ -3,6 +3,7 @@ import type {
 	BlueprintInput,
 	BlueprintOutputs,
 	BlueprintVersion,
+	Pace,
 } from "./blueprint.ts";
 import type { Bundle } from "./bundle.ts";
 import type { NewEvent } from "./event.ts";
@@ -29,6 +30,11 @@ export interface EngineHooks {
 	readonly signal: AbortSignal;
 	/** Called in order, never concurrently. What it returns is awaited before the run ends. */
 	readonly onEvent: (event: NewEvent) => void | Promise<void>;
+	/**
+	 * Holds an `up` after each stage until the stage runs. What it throws ends the run: later stages stay as they are,
+	 * and nothing is deleted. Without it nothing waits for anything.
+	 */
+	readonly onStage?: Pace;
 }
 
 export interface EngineOutcome {

@@ -17,32 +17,12 @@ import type { Size } from "./spec.ts";
 export const lifecycles = [
 	"creating",
 	"ready",
+	"upgrading",
 	"destroying",
 	"destroyed",
 	"failed",
 ] as const;
 export type Lifecycle = (typeof lifecycles)[number];
-
-/** In which it stays without an operation. */
-const isSettled: Record<Lifecycle, boolean> = {
-	creating: false,
-	ready: true,
-	destroying: false,
-	destroyed: true,
-	failed: true,
-};
-
-/**
- * What an environment is after an order that nobody ever began, and that nothing else follows: what it was when that
- * was ordered. If it was on its way then, what came of that way is told by the revision it has.
- */
-export function lifecycleWithout(
-	before: Lifecycle | null,
-	revision: number | null,
-): Lifecycle {
-	if (before !== null && isSettled[before]) return before;
-	return revision === null ? "failed" : "ready";
-}
 
 export const healths = [
 	"healthy",
@@ -101,13 +81,25 @@ const refusals: Record<
 	Exclude<OperationKind, "create">,
 	Partial<Record<Lifecycle, string>>
 > = {
+	upgrade: {
+		creating: "It is being created: there is nothing to upgrade yet.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
 	destroy: { destroyed: "It is destroyed already." },
 };
 
 export function refusal(
 	verb: Exclude<OperationKind, "create">,
-	environment: Pick<Environment, "lifecycle">,
+	environment: Pick<Environment, "lifecycle" | "revision">,
 ): string | undefined {
+	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
+	if (
+		verb === "upgrade" &&
+		environment.lifecycle === "failed" &&
+		environment.revision === null
+	)
+		return "Its create never came to an end, so there is nothing to upgrade. Destroy it and order it anew.";
 	return refusals[verb][environment.lifecycle];
 }
 

@@ -1,5 +1,6 @@
 // The closed list of events: what a reader of the log may meet, and what each carries.
 import type { FailureRecord } from "../failure.ts";
+import type { StageName } from "./blueprint.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 
@@ -52,6 +53,8 @@ export interface EventData {
 	"resource.replaced": ResourceData;
 	"resource.deleted": ResourceData;
 	"resource.failed": ResourceData & { readonly message: string };
+	/** All of a stage runs as wished; the next one begins. */
+	"stage.completed": { readonly stage: StageName; readonly durationMs: number };
 	"engine.warned": { readonly message: string };
 	"workload.ready": ResourceData;
 	"workload.stuck": ResourceData & {
@@ -86,6 +89,7 @@ export const eventTypes = Object.keys({
 	"resource.replaced": 0,
 	"resource.deleted": 0,
 	"resource.failed": 0,
+	"stage.completed": 0,
 	"engine.warned": 0,
 	"workload.ready": 0,
 	"workload.stuck": 0,

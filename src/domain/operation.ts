@@ -2,7 +2,7 @@
 import type { FailureRecord } from "../failure.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 
-export const operationKinds = ["create", "destroy"] as const;
+export const operationKinds = ["create", "upgrade", "destroy"] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 /** Failed, timed out and superseded are three things. */
@@ -45,13 +45,14 @@ export type PhaseName = (typeof phaseNames)[number];
 /** The phases of each kind, in their order. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
 export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 
-/** How long each phase may take, in milliseconds, counted from its start, where the target says nothing else. */
-export const phaseDeadlinesMs: PhaseDeadlines = {
+/** How long each phase of most kinds may take, in milliseconds, counted from its start, where the target says nothing else. */
+const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
@@ -59,15 +60,22 @@ export const phaseDeadlinesMs: PhaseDeadlines = {
 	finishing: 60_000,
 };
 
-/** The deadlines of all phases in milliseconds, by what a target says of some of them in seconds. */
+/** How long a phase may take, in milliseconds, where the target says nothing else. An upgrade waits for its stages while it applies them. */
+export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
+	phaseDeadlinesMs[phase] +
+	(kind === "upgrade" && phase === "applying" ? 20 * 60_000 : 0);
+
+/** The deadlines of all phases of a kind in milliseconds, by what a target says of some of them in seconds. */
 export const decideDeadlines = (
+	kind: OperationKind,
 	seconds: Readonly<Partial<Record<PhaseName, number>>>,
-): PhaseDeadlines => ({
-	...phaseDeadlinesMs,
-	...Object.fromEntries(
-		Object.entries(seconds).map(([phase, value]) => [phase, value * 1_000]),
-	),
-});
+): PhaseDeadlines =>
+	Object.fromEntries(
+		phaseNames.map((phase) => [
+			phase,
+			(seconds[phase] ?? phaseDeadlineMs(kind, phase) / 1_000) * 1_000,
+		]),
+	) as Record<PhaseName, number>;
 
 /**
  * How long an owner may take to end an operation that is over its deadline: the engine's child and its CLI are stopped

@@ -107,7 +107,8 @@ const external = z.strictObject({
 		.meta(secret("An existing RabbitMQ 3 instead of one in the namespace.")),
 });
 
-const fields = z.strictObject({
+/** Each by itself; `parameters` sees to it that they do not contradict each other. */
+export const fields = z.strictObject({
 	replicas: z
 		.partialRecord(z.enum(scalable), z.int().min(1).max(20))
 		.default({})
@@ -188,7 +189,8 @@ interface Contradiction {
 	readonly message: string;
 }
 
-function findContradictions(wish: Parameters): Contradiction[] {
+/** The places of a wish in which its words contradict each other. */
+export function findContradictions(wish: Parameters): Contradiction[] {
 	const absent = listAbsent(wish.features);
 	const found: Contradiction[] = [];
 	const refuse = (path: readonly string[], message: string) =>

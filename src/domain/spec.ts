@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { dnsLabel, environmentNameLength } from "./names.ts";
 import { parameters } from "./parameters.ts";
+import { parametersChange } from "./parameters-change.ts";
 import { defaultRelease, releaseName } from "./release.ts";
 
 /** `small`: one of each process, for QA, minutes to live. `ha`: the promise. */
@@ -46,3 +47,17 @@ export const environmentSpec = z.strictObject({
 });
 
 export type EnvironmentSpec = z.infer<typeof environmentSpec>;
+
+/** What an upgrade changes. What is not given stays as it was last asked for. */
+export const environmentChange = z
+	.strictObject({
+		release: releaseName.optional(),
+		size: z.enum(sizes).optional(),
+		parameters: parametersChange.optional(),
+	})
+	.refine(
+		(change) => Object.values(change).some((value) => value !== undefined),
+		"must have `release`, `size` or `parameters`",
+	);
+
+export type EnvironmentChange = z.infer<typeof environmentChange>;

@@ -166,6 +166,10 @@ const advices: readonly (readonly [RegExp, string])[] = [
 		"Something else has changed the object. Take that change back, then order again.",
 	],
 	[
+		/must support resize/,
+		"Claims of this storage class cannot grow. Order without a change of their size, naming what they have in `parameters.storage`, or let the class allow it (allowVolumeExpansion).",
+	],
+	[
 		/exceeded quota/,
 		"Raise the quota or order a smaller size, then order again.",
 	],

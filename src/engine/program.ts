@@ -9,13 +9,17 @@ import type {
 	BlueprintInput,
 	BlueprintOutputs,
 	BlueprintVersion,
+	Pace,
 } from "../domain/blueprint.ts";
 import type { Bundle } from "../domain/bundle.ts";
 import type { EngineRun } from "../domain/engine.ts";
 import { Failure } from "../failure.ts";
 import { failedProgram } from "./failures.ts";
 
-type Factory = (input: BlueprintInput) => () => Promise<BlueprintOutputs>;
+type Factory = (
+	input: BlueprintInput,
+	pace?: Pace,
+) => () => Promise<BlueprintOutputs>;
 
 /** The program of a blueprint version, closed over its input; undefined if there is none. A bundle says which code it must be. */
 export type FindProgram = (
@@ -36,12 +40,14 @@ export interface ProgramRun {
 export interface ProgramOptions {
 	readonly findProgram: FindProgram;
 	readonly redact: (text: string) => string;
+	/** Without it the program declares everything at once. */
+	readonly pace?: Pace | undefined;
 }
 
 /** Throws `not_set_up` if this installation does not know the blueprint's version. */
 export async function makeProgram(
 	run: EngineRun,
-	{ findProgram, redact }: ProgramOptions,
+	{ findProgram, redact, pace }: ProgramOptions,
 ): Promise<ProgramRun> {
 	const label = `${run.blueprint.name}@${run.blueprint.version}`;
 	const make = await findProgram(run.blueprint, run.bundle);
@@ -62,7 +68,7 @@ export async function makeProgram(
 			store = globalThis.asyncLocalStorage.getStore();
 			try {
 				// Kept here: asking the CLI for the stack's outputs would take two more processes.
-				outputs = await runWhole(make(run.input));
+				outputs = await runWhole(make(run.input, pace));
 				return { ...outputs };
 			} catch (thrown) {
 				// Also seen as an unhandled rejection: the SDK forgets about some promises of a failed program.

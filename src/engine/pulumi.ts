@@ -13,6 +13,7 @@ import { findExit, makeCommand } from "./command.ts";
 import { decideFailure } from "./failures.ts";
 import { type EventFollower, followEvents } from "./follow.ts";
 import { type FindProgram, makeProgram, silenceDebugLog } from "./program.ts";
+import { followStages } from "./stages.ts";
 import {
 	clearTemporary,
 	openWorkspace,
@@ -90,29 +91,33 @@ async function up(
 	hooks: EngineHooks,
 ): Promise<EngineOutcome> {
 	const redact = makeRedactor(listSecrets(run.input));
+	const stages = followStages(hooks);
 	const program = await makeProgram(run, {
 		findProgram: options.findProgram,
 		redact,
+		pace: stages.pace,
 	});
 	const state = await openState(options, run);
-	return attempt(
-		{ options, run, hooks, state },
-		program.findFailure,
-		async (session) => {
-			try {
-				if (!(await state.exists())) {
-					await session.workspace.createStack(run.stack);
+	return stages.settle(
+		attempt(
+			{ options, run, hooks, state },
+			program.findFailure,
+			async (session) => {
+				try {
+					if (!(await state.exists())) {
+						await session.workspace.createStack(run.stack);
+					}
+					const stack = await Stack.select(run.stack, session.workspace);
+					await stack.up({ ...session.common, program: program.program });
+					return {
+						changes: await session.events.settle(),
+						outputs: program.loadOutputs(),
+					};
+				} finally {
+					program.close();
 				}
-				const stack = await Stack.select(run.stack, session.workspace);
-				await stack.up({ ...session.common, program: program.program });
-				return {
-					changes: await session.events.settle(),
-					outputs: program.loadOutputs(),
-				};
-			} finally {
-				program.close();
-			}
-		},
+			},
+		),
 	);
 }
 

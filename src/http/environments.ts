@@ -5,10 +5,12 @@ import {
 	findEnvironment,
 	listEnvironments,
 	listRevisions,
+	upgradeEnvironment,
 } from "../contract/environments.ts";
 import type { Environment } from "../domain/environment.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
+import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
 import type { Db } from "../store/db.ts";
 import {
 	describeEnvironment as describeRow,
@@ -97,6 +99,14 @@ export const environmentRoutes: readonly Route[] = [
 		const { id } = await loadVisibleEnvironment(db, actor, params.id);
 		await describeRow(db, id, body);
 		return completeEnvironment(db, await loadEnvironment(db, id));
+	}),
+
+	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		return describeOperation(
+			db,
+			await orderUpgrade(verbs, actor, { environment, change: body }),
+		);
 	}),
 
 	bind(destroyEnvironment, async ({ db, verbs }, { actor, params }) => {

@@ -24,12 +24,14 @@ import {
 } from "../store/leases.ts";
 import type { Ownership } from "./claim.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
+import { decideLifecycle } from "./lifecycle.ts";
 import { applyProgram } from "./phases/applying.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
 import { makeRecorder, writeAsOwner } from "./record.ts";
+import { explainUpgrade } from "./roll-out.ts";
 import type { Findings, Tools, Work } from "./work.ts";
 
 /** How an attempt ended, for the worker: final, or to be claimed again after a pause, or not ours any more. */
@@ -242,7 +244,9 @@ async function fail(
 	cause: unknown,
 ): Promise<AttemptEnd> {
 	const { operation, lease, lost } = ownership;
-	const error = recordFailure(cause);
+	const error = recordFailure(
+		explainUpgrade(operation, phases.at(-1)?.name, cause),
+	);
 	const state: FinalState = error.code === "timed_out" ? "timed_out" : "failed";
 	const last = phases.at(-1);
 	const events: NewEvent[] = [];
@@ -278,12 +282,8 @@ async function fail(
 
 async function markFailed(trx: Db, { operation }: Ownership): Promise<void> {
 	const environment = await lockEnvironment(trx, operation.environment);
-	// A destroy that was ordered meanwhile comes next and keeps its word.
-	if (environment.lifecycle === "destroying" && operation.kind !== "destroy") {
-		return;
-	}
 	await updateEnvironment(trx, environment.id, {
-		lifecycle: "failed",
+		lifecycle: await decideLifecycle(trx, environment, "failed"),
 		health: "unknown",
 	});
 }

@@ -1,14 +1,16 @@
 // Orders that an environment be destroyed: apply "nothing", then let go of its name.
 import { type Environment, refusal } from "../domain/environment.ts";
-import type { OperationId } from "../domain/ids.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
-import { appendEvents } from "../store/events.ts";
 import { findOpenOperation, supersedeQueued } from "../store/operations.ts";
-import { nudge, request, type VerbContext } from "./request.ts";
+import {
+	nudge,
+	reportSuperseded,
+	request,
+	type VerbContext,
+} from "./request.ts";
 
 /**
  * Waits its turn behind a running operation; what has not begun is superseded. Asked again while it is on
@@ -46,16 +48,4 @@ export async function destroyEnvironment(
 	});
 	nudge(context, operation);
 	return operation;
-}
-
-async function reportSuperseded(
-	trx: Db,
-	superseded: readonly Operation[],
-	by: OperationId,
-): Promise<void> {
-	for (const { id, environment, kind } of superseded) {
-		await appendEvents(trx, { environment, operation: id }, [
-			{ type: "operation.superseded", data: { kind, by } },
-		]);
-	}
 }

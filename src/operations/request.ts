@@ -1,5 +1,5 @@
 // The common tail of all verbs: one transaction with the operation and its first event, then a nudge.
-import type { EnvironmentId } from "../domain/ids.ts";
+import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import { createOperationId } from "../domain/ids.ts";
 import type { Operation, OperationKind } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
@@ -47,4 +47,17 @@ export async function request(
 /** After the commit: durable first, nudge second. Not waited for, since a caller gains nothing from it. */
 export function nudge(context: VerbContext, operation: Operation): void {
 	void context.sender.enqueue(operation.id, operation.attempt);
+}
+
+/** Writes into the log of each operation that never began which one was ordered in its place. */
+export async function reportSuperseded(
+	transaction: Db,
+	superseded: readonly Operation[],
+	by: OperationId,
+): Promise<void> {
+	for (const { id, environment, kind } of superseded) {
+		await appendEvents(transaction, { environment, operation: id }, [
+			{ type: "operation.superseded", data: { kind, by } },
+		]);
+	}
 }

@@ -1,6 +1,5 @@
 // What makes sure that nothing waits for ever: it sends again what was forgotten and ends what nobody will
 // end any more. Any number may run at once; each row is taken by one of them (skip locked).
-import { type Environment, lifecycleWithout } from "../domain/environment.ts";
 import type { NewEvent } from "../domain/event.ts";
 import {
 	type FinalState,
@@ -17,11 +16,10 @@ import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
 import {
 	closeAbandoned,
-	findLifecycleBefore,
-	hasActiveOperation,
 	listOverdue,
 	takeForgotten,
 } from "../store/operations.ts";
+import { decideLifecycle, restoreLifecycle } from "./lifecycle.ts";
 
 /** A message is thought lost when its operation was not claimed for this long; a wrong guess does no harm. */
 const forgottenAfterMs = 10_000;
@@ -105,17 +103,16 @@ async function endAbandoned(
 	if (!(await closeAbandoned(trx, operation.id, { state, error, phases })))
 		return;
 	const environment = await lockEnvironment(trx, operation.environment);
-	if (operation.state === "queued") {
-		await takeBack(trx, operation, environment);
-	} else if (
-		environment.lifecycle !== "destroying" ||
-		operation.kind === "destroy"
-	) {
-		await updateEnvironment(trx, environment.id, {
-			lifecycle: "failed",
-			health: "unknown",
-		});
-	}
+	await updateEnvironment(
+		trx,
+		environment.id,
+		operation.state === "queued"
+			? { lifecycle: await restoreLifecycle(trx, environment) }
+			: {
+					lifecycle: await decideLifecycle(trx, environment, "failed"),
+					health: "unknown",
+				},
+	);
 	await appendEvents(
 		trx,
 		{ environment: operation.environment, operation: operation.id },
@@ -141,24 +138,4 @@ function endRunning(
 		return { ...phase, state: "failed", finishedAt: now.toISOString() };
 	});
 	return { phases: ended, events };
-}
-
-/** Nothing was begun, so the environment is again what it was when this was ordered. */
-async function takeBack(
-	trx: Db,
-	operation: Operation,
-	environment: Environment,
-): Promise<void> {
-	// A later destroy stands by its word, and what moves the environment now says itself what it is.
-	const isOwn =
-		(operation.kind === "destroy") === (environment.lifecycle === "destroying");
-	if (!isOwn) return;
-	const isMoving = await hasActiveOperation(trx, environment.id);
-	if (isMoving && operation.kind !== "destroy") return;
-	const before = await findLifecycleBefore(trx, operation.id);
-	await updateEnvironment(trx, environment.id, {
-		lifecycle: isMoving
-			? (before ?? environment.lifecycle)
-			: lifecycleWithout(before, environment.revision),
-	});
 }

@@ -36,6 +36,8 @@ export interface Findings {
 	run?: EngineRun;
 	cluster?: Cluster;
 	changes?: Changes;
+	/** Workloads of which it was told already that they are ready. */
+	rolledOut?: ReadonlySet<string>;
 	outputs?: BlueprintOutputs;
 	versions?: Record<string, string>;
 }

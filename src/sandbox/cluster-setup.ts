@@ -75,6 +75,8 @@ const applyStorageClass = (api: Api) =>
 		provisioner: "kubernetes.io/host-path",
 		reclaimPolicy: "Delete",
 		volumeBindingMode: "Immediate",
+		// As most clusters' classes do: an environment may be given larger claims.
+		allowVolumeExpansion: true,
 	});
 
 const applyIngressClass = (api: Api) =>

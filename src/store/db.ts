@@ -137,7 +137,6 @@ export interface Tables {
 		fence: number | null;
 		writes: Generated<number>;
 		sends: Generated<number>;
-		lifecycle_before: Lifecycle | null;
 		not_before: OptionalTime;
 		enqueued_at: Time;
 		created_at: Time;

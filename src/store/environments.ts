@@ -174,17 +174,21 @@ export async function updateEnvironment(
 		readonly lifecycle?: Lifecycle;
 		readonly health?: Health;
 		readonly revision?: number | null;
+		readonly desiredRevision?: number;
 		readonly endpoints?: Endpoints | null;
 		readonly versions?: Readonly<Record<string, string>>;
 		readonly warnings?: readonly string[];
 	},
 ): Promise<void> {
-	const { endpoints, versions, warnings, ...rest } = change;
+	const { desiredRevision, endpoints, versions, warnings, ...rest } = change;
 	await db
 		.updateTable("environments")
 		.set({
 			...rest,
 			updated_at: sql<Date>`now()`,
+			...(desiredRevision !== undefined && {
+				desired_revision: desiredRevision,
+			}),
 			...(endpoints !== undefined && { endpoints: JSON.stringify(endpoints) }),
 			...(versions !== undefined && { versions: JSON.stringify(versions) }),
 			...(warnings !== undefined && { warnings: JSON.stringify(warnings) }),

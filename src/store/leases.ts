@@ -15,7 +15,7 @@ import {
 	type PhaseDeadlines,
 	type PhaseName,
 	type PhaseRecord,
-	phaseDeadlinesMs,
+	phaseDeadlineMs,
 	phasesOf,
 } from "../domain/operation.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
@@ -55,7 +55,7 @@ const deadline = sql<Date>`now() + make_interval(secs => case o.kind ${sql.join(
 function sumOfPhases(kind: (typeof operationKinds)[number]) {
 	const each = phasesOf[kind].map(
 		(phase) =>
-			sql`coalesce((${targetDeadlines} ->> ${phase}::text)::float8, ${phaseDeadlinesMs[phase] / 1000}::float8)`,
+			sql`coalesce((${targetDeadlines} ->> ${phase}::text)::float8, ${phaseDeadlineMs(kind, phase) / 1000}::float8)`,
 	);
 	return sql.join(each, sql` + `);
 }
@@ -134,7 +134,7 @@ export async function claimOperation(
 			operation: toOperation(row),
 			lease: { operation: row.id, fence: row.fence },
 			isFirstClaim: row.is_first_claim,
-			deadlinesMs: decideDeadlines(row.deadlines ?? {}),
+			deadlinesMs: decideDeadlines(row.kind, row.deadlines ?? {}),
 			leftMs: row.left_ms,
 		};
 	} catch (error) {

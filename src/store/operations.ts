@@ -1,8 +1,6 @@
 import { sql } from "kysely";
-import type { Lifecycle } from "../domain/environment.ts";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import {
-	activeStates,
 	farthestPlace,
 	finalStates,
 	noChanges,
@@ -62,11 +60,6 @@ export async function createOperation(
 			revision_to: operation.revisionTo,
 			changes: JSON.stringify(noChanges),
 			requested_by: operation.requestedBy,
-			lifecycle_before: (eb) =>
-				eb
-					.selectFrom("environments")
-					.select("lifecycle")
-					.where("id", "=", operation.environment),
 		})
 		.returningAll()
 		.executeTakeFirstOrThrow();
@@ -214,6 +207,22 @@ export async function findNextQueued(
 	return row?.id;
 }
 
+/** How the last operation ended that was begun; undefined if none was. */
+export async function findLastEnd(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<OperationState | undefined> {
+	const row = await db
+		.selectFrom("operations")
+		.select("state")
+		.where("environment_id", "=", environment)
+		.where("started_at", "is not", null)
+		.where("finished_at", "is not", null)
+		.orderBy("sequence", "desc")
+		.executeTakeFirst();
+	return row?.state;
+}
+
 const open = (db: Db) =>
 	db.selectFrom("operations as o").where("o.finished_at", "is", null);
 
@@ -341,33 +350,6 @@ export async function closeAbandoned(
 		.where("state", "not in", finalStates)
 		.executeTakeFirst();
 	return result.numUpdatedRows > 0n;
-}
-
-/** What the environment was when the operation was ordered; null if that was not kept. */
-export async function findLifecycleBefore(
-	db: Db,
-	id: OperationId,
-): Promise<Lifecycle | null> {
-	const row = await db
-		.selectFrom("operations")
-		.select("lifecycle_before")
-		.where("id", "=", id)
-		.executeTakeFirstOrThrow();
-	return row.lifecycle_before;
-}
-
-/** Whether an operation has begun to move the environment and has not ended. */
-export async function hasActiveOperation(
-	db: Db,
-	environment: EnvironmentId,
-): Promise<boolean> {
-	const row = await db
-		.selectFrom("operations")
-		.select("id")
-		.where("environment_id", "=", environment)
-		.where("state", "in", activeStates)
-		.executeTakeFirst();
-	return row !== undefined;
 }
 
 /** Notes that the message was put on the queue just now. */

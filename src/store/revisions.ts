@@ -75,6 +75,66 @@ export async function loadRevision(
 	);
 }
 
+const selectBegun = (db: Db, environment: EnvironmentId) =>
+	db
+		.selectFrom("operations as o")
+		.select("o.revision_to")
+		.where("o.environment_id", "=", environment)
+		.where("o.revision_to", "is not", null)
+		.where("o.started_at", "is not", null);
+
+/** The newest revision that somebody began to apply: nothing in the cluster can be of a later one. */
+export async function loadBegunRevision(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<StoredRevision> {
+	return toRevision(
+		await selectRevisions(db, environment)
+			.where("number", "in", selectBegun(db, environment))
+			.orderBy("number", "desc")
+			.limit(1)
+			.executeTakeFirstOrThrow(),
+	);
+}
+
+/**
+ * The newest revision in which some object of these kinds may be: one whose operation reported a change of one, or was
+ * begun more than once, when a change may have gone unreported; or else the one that runs.
+ */
+export async function loadReachedRevision(
+	db: Db,
+	environment: EnvironmentId,
+	request: { readonly running: number; readonly kinds: readonly string[] },
+): Promise<StoredRevision> {
+	const { running, kinds } = request;
+	const reached = selectBegun(db, environment).where((eb) =>
+		eb.or([
+			eb("o.revision_to", "=", running),
+			eb("o.attempt", ">", 1),
+			eb.exists(
+				eb
+					.selectFrom("events as e")
+					.select("e.id")
+					.whereRef("e.operation_id", "=", "o.id")
+					.where("e.type", "in", [
+						"resource.created",
+						"resource.updated",
+						"resource.replaced",
+					])
+					.where(sql<string>`e.data ->> 'kind'`, "in", kinds),
+			),
+		]),
+	);
+	return toRevision(
+		await selectRevisions(db, environment)
+			.where("number", ">=", running)
+			.where("number", "in", reached)
+			.orderBy("number", "desc")
+			.limit(1)
+			.executeTakeFirstOrThrow(),
+	);
+}
+
 /** The wished-for revision of each environment, by id. */
 export async function listDesiredRevisions(
 	db: Db,

@@ -1,5 +1,6 @@
 // What a warm child and its parent say to each other. The channel keeps the order, and a child runs one
 // update at a time, so nothing needs a number.
+import type { Stage } from "../domain/blueprint.ts";
 import type {
 	EngineOutcome,
 	EngineRun,
@@ -14,7 +15,15 @@ export type Verb = "up" | "destroy";
 export type ToChild =
 	// Over the channel and not by argument or variable: a passphrase is in it.
 	| { readonly type: "start"; readonly settings: EngineSettings }
-	| { readonly type: "run"; readonly verb: Verb; readonly run: EngineRun }
+	| {
+			readonly type: "run";
+			readonly verb: Verb;
+			readonly run: EngineRun;
+			/** Whether the run pauses after each stage until it is told to go on. */
+			readonly isStaged: boolean;
+	  }
+	/** What became of the stage that the child told of: null, or why not to go on. */
+	| { readonly type: "stageEnded"; readonly failure: FailureRecord | null }
 	| { readonly type: "abort" }
 	| { readonly type: "stop" };
 
@@ -23,6 +32,7 @@ export type ToParent =
 	/** The CLI that runs now, so that the parent can end it when the child is gone. */
 	| { readonly type: "process"; readonly cli: ProcessRef | null }
 	| { readonly type: "event"; readonly event: NewEvent }
+	| { readonly type: "stage"; readonly stage: Stage }
 	| {
 			readonly type: "succeeded";
 			readonly outcome: EngineOutcome;

@@ -1,12 +1,13 @@
 // The child's side of the channel: one update at a time, an abort when told, and an end when the parent is
 // gone or a promise was rejected that nobody looked at. No store, no queue.
+import type { Stage } from "../domain/blueprint.ts";
 import type {
 	Engine,
 	EngineOutcome,
 	EngineSettings,
 } from "../domain/engine.ts";
 import { listSecrets, makeRedactor } from "../domain/redact.ts";
-import { Failure, recordFailure } from "../failure.ts";
+import { Failure, type FailureRecord, recordFailure } from "../failure.ts";
 import { createLog } from "../log.ts";
 import { endSession, findProcess } from "../processes.ts";
 import { endLeftover, forgetCli, recordCli } from "./leftovers.ts";
@@ -32,6 +33,7 @@ export function startServing(openEngine: OpenEngine): void {
 	const log = createLog("info", "worker-child");
 	let session: Session | undefined;
 	let current: AbortController | undefined;
+	let endPause: (failure: FailureRecord | null) => void = () => {};
 	let cliPid: number | undefined;
 	let redact = (text: string): string => text;
 	let isBroken = false;
@@ -49,9 +51,32 @@ export function startServing(openEngine: OpenEngine): void {
 		send({ type: "process", cli: cli ?? null }).catch(() => {});
 	}
 
+	/** Asks the parent to let the program go on. */
+	async function pause(stage: Stage, signal: AbortSignal): Promise<void> {
+		const paused = Promise.withResolvers<void>();
+		const leave = () =>
+			paused.reject(
+				new Failure({
+					code: "cancelled",
+					message: `The pause after the stage ${stage.name} was cancelled.`,
+				}),
+			);
+		endPause = (failure) =>
+			failure === null ? paused.resolve() : paused.reject(new Failure(failure));
+		signal.addEventListener("abort", leave, { once: true });
+		if (signal.aborted) leave();
+		try {
+			await send({ type: "stage", stage });
+			await paused.promise;
+		} finally {
+			signal.removeEventListener("abort", leave);
+		}
+	}
+
 	async function serve({
 		verb,
 		run,
+		isStaged,
 	}: ToChild & { type: "run" }): Promise<void> {
 		const controller = new AbortController();
 		current = controller;
@@ -64,6 +89,9 @@ export function startServing(openEngine: OpenEngine): void {
 			return session.engine[verb](run, {
 				signal: controller.signal,
 				onEvent: (event) => send({ type: "event", event }),
+				...(isStaged && {
+					onStage: (stage: Stage) => pause(stage, controller.signal),
+				}),
 			});
 		});
 		current = undefined;
@@ -123,6 +151,9 @@ export function startServing(openEngine: OpenEngine): void {
 			}
 			case "run":
 				void serve(message);
+				break;
+			case "stageEnded":
+				endPause(message.failure);
 				break;
 			case "abort":
 				current?.abort();

@@ -7,7 +7,7 @@ import type {
 	EngineRun,
 	EngineSettings,
 } from "../domain/engine.ts";
-import { Failure } from "../failure.ts";
+import { Failure, type FailureRecord, recordFailure } from "../failure.ts";
 import { endSession, type ProcessRef, pickInherited } from "../processes.ts";
 import type { ToChild, ToParent, Verb } from "./messages.ts";
 
@@ -38,6 +38,7 @@ export const defaultGraceMs = 30_000;
 interface Current {
 	/** Takes an event of the run. */
 	readonly onEvent: (message: ToParent & { type: "event" }) => void;
+	readonly onStage: (message: ToParent & { type: "stage" }) => void;
 	readonly resolve: (outcome: EngineOutcome) => void;
 	readonly reject: (failure: Failure) => void;
 }
@@ -67,6 +68,9 @@ export function startChild(spec: ChildSpec): WarmChild {
 				break;
 			case "event":
 				current?.onEvent(message);
+				break;
+			case "stage":
+				current?.onStage(message);
 				break;
 			case "succeeded":
 				memoryMiB = message.memoryMiB;
@@ -120,12 +124,18 @@ export function startChild(spec: ChildSpec): WarmChild {
 			const abort = () =>
 				release.push(press({ type: "abort" }, graceMs + marginMs));
 			const events = followInOrder(hooks, abort);
-			current = { ...result, onEvent: events.take };
+			const stages = followStages(hooks, (failure) =>
+				send({ type: "stageEnded", failure }),
+			);
+			current = { ...result, onEvent: events.take, onStage: stages.take };
 			hooks.signal.addEventListener("abort", abort, { once: true });
-			send({ type: "run", verb, run });
+			const isStaged = hooks.onStage !== undefined;
+			send({ type: "run", verb, run, isStaged });
 			if (hooks.signal.aborted) abort();
 			try {
 				return await result.promise;
+			} catch (error) {
+				throw stages.explain(error);
 			} finally {
 				current = undefined;
 				hooks.signal.removeEventListener("abort", abort);
@@ -190,6 +200,32 @@ function followInOrder(hooks: EngineHooks, abort: () => void): EventsInOrder {
 			await tail;
 			if (refusal !== undefined) throw refusal.reason;
 		},
+	};
+}
+
+interface Stages {
+	readonly take: (message: ToParent & { type: "stage" }) => void;
+	/** Why the run failed: what the hook threw if it did, as it was before it went over the channel. */
+	explain(error: unknown): unknown;
+}
+
+/** Asks the hook about each stage and passes its answer on. */
+function followStages(
+	{ onStage }: EngineHooks,
+	answer: (failure: FailureRecord | null) => void,
+): Stages {
+	let refusal: { readonly reason: unknown } | undefined;
+	return {
+		async take({ stage }) {
+			try {
+				await onStage?.(stage);
+				answer(null);
+			} catch (reason) {
+				refusal = { reason };
+				answer(recordFailure(reason));
+			}
+		},
+		explain: (error) => (refusal === undefined ? error : refusal.reason),
 	};
 }
 

@@ -90,6 +90,67 @@ test("readiness is noticed when the API server says so, not at some next look", 
 	assert.deepEqual(told(), ["workload.ready server"]);
 });
 
+test("a wait for some workloads does not mind the others, and waits for those that are not there yet", async () => {
+	put(deployments, rolling);
+	put(jobs, makeJob([{ type: "Failed", status: "True" }]));
+	cluster = makeCluster(api.kubeconfig, { stuckGraceMs: 0 });
+	const waiting = cluster.waitUntilRolledOut(
+		"ns",
+		[
+			{ kind: "apps/v1/Deployment", name: "server" },
+			{ kind: "apps/v1/StatefulSet", name: "mongodb" },
+		],
+		{
+			signal: controller.signal,
+			onEvent: (event) => {
+				events.push(event);
+			},
+		},
+	);
+	let isOver = false;
+	waiting.then(
+		() => {
+			isOver = true;
+		},
+		() => {},
+	);
+	await watching();
+	put(deployments, rolledOut);
+	await until("the server is told", () => told().length === 1, { everyMs: 5 });
+	assert.equal(isOver, false);
+	put("ns/apis/apps/v1/statefulsets", {
+		metadata: { name: "mongodb", uid: "uid-mongodb", generation: 1 },
+		spec: { replicas: 1 },
+		status: {
+			observedGeneration: 1,
+			replicas: 1,
+			readyReplicas: 1,
+			availableReplicas: 1,
+			updatedReplicas: 1,
+		},
+	});
+	await waiting;
+	assert.deepEqual(told(), ["workload.ready server", "workload.ready mongodb"]);
+});
+
+test("a wait for one workload ends with a claim that cannot be had", async () => {
+	put(deployments, rolling);
+	const claim = makeClaim("Lost");
+	put("ns/api/v1/persistentvolumeclaims", claim);
+	cluster = makeCluster(api.kubeconfig, { stuckGraceMs: 0 });
+	await assert.rejects(
+		cluster.waitUntilRolledOut(
+			"ns",
+			[{ kind: "apps/v1/Deployment", name: "server" }],
+			{ signal: controller.signal, onEvent: () => {} },
+		),
+		(error) =>
+			error instanceof Failure &&
+			error.code === "workload_stuck" &&
+			/ClaimLost/.test(error.message),
+	);
+});
+
 test("an empty namespace is not ready: its workloads are still to come", async () => {
 	const waiting = wait();
 	await watching();

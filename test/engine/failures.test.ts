@@ -96,6 +96,22 @@ const cases: Record<string, Case> = {
 		code: "cancelled",
 		message: /cancelled/,
 	},
+	"a claim whose class does not let it grow": {
+		run: given({
+			errors: [
+				{
+					kind: "v1/PersistentVolumeClaim",
+					name: "data-mongodb-0",
+					message:
+						'persistentvolumeclaims "data-mongodb-0" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize',
+				},
+			],
+		}),
+		code: "engine_failed",
+		message:
+			/^v1\/PersistentVolumeClaim data-mongodb-0: .*must support resize$/,
+		advice: /allowVolumeExpansion/,
+	},
 	"a missing CLI": {
 		run: given({ exit: { ...exit, code: null, spawnError: "ENOENT" } }),
 		code: "not_set_up",

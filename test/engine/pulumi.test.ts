@@ -5,7 +5,7 @@ import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ComponentResource, secret } from "@pulumi/pulumi/index.js";
-import type { BlueprintOutputs } from "../../src/domain/blueprint.ts";
+import type { BlueprintOutputs, Pace } from "../../src/domain/blueprint.ts";
 import { noChanges } from "../../src/domain/operation.ts";
 import { type EngineOptions, makeEngine } from "../../src/engine/pulumi.ts";
 import { Failure, type FailureCode } from "../../src/failure.ts";
@@ -15,7 +15,7 @@ import { until } from "../support/until.ts";
 import { givenFolder, givenHooks, givenRun, outputs } from "./given.ts";
 import { pluginBin, pulumiBin } from "./toolchain.ts";
 
-type Program = () => Promise<BlueprintOutputs>;
+type Program = (pace?: Pace) => Promise<BlueprintOutputs>;
 
 const part = (name: string) => new ComponentResource("test:index:Part", name);
 const declare =
@@ -52,7 +52,7 @@ async function given(t: TestContext, options: Partial<EngineOptions> = {}) {
 		}),
 		workRoot: join(folder, "work"),
 		environment: process.env,
-		findProgram: () => () => current.program,
+		findProgram: () => (_input, pace) => () => current.program(pace),
 		onProcess: (_, pid) => {
 			if (pid !== undefined) pids.push(pid);
 		},
@@ -122,6 +122,47 @@ test("a stack is created, updated and destroyed, with one CLI process for each u
 	});
 	assert.equal((await calls()).length, 1);
 	assert.ok(!existsSync(join(folder, "state", run.project, run.stack)));
+});
+
+/** Declares the second part once the first one's stage has ended. */
+const staged: Program = async (pace) => {
+	part("one");
+	await pace?.({ name: "stores", workloads: [] });
+	part("two");
+	return outputs;
+};
+
+test("a program goes on when its stage has ended, and not before", async (t) => {
+	const { engine, current } = await given(t);
+	current.program = staged;
+	const hooks = givenHooks();
+	let isHeld = true;
+	const { changes } = await engine.up(givenRun(), {
+		...hooks,
+		async onStage({ name }) {
+			assert.equal(name, "stores");
+			await until("the first part is there", () => hooks.events.length === 1);
+			isHeld = false;
+		},
+	});
+	assert.equal(isHeld, false);
+	assert.deepEqual(changes, { ...noChanges, create: 2 });
+});
+
+test("a run that is cancelled in a pause ends", async (t) => {
+	const { engine, current } = await given(t);
+	current.program = staged;
+	const controller = new AbortController();
+	await assert.rejects(
+		engine.up(givenRun(), {
+			...givenHooks(controller.signal),
+			onStage() {
+				controller.abort();
+				return new Promise(() => {});
+			},
+		}),
+		fails("cancelled"),
+	);
 });
 
 test("destroying a stack that does not exist succeeds without a process", async (t) => {

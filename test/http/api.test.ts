@@ -8,19 +8,27 @@ import { upstreamRelease } from "../../src/domain/release.ts";
 import { roles } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
-import { type Door, givenEnvironment, openDoor, type Person } from "./door.ts";
+import {
+	type Door,
+	givenEnvironment,
+	givenReadyEnvironment,
+	openDoor,
+	type Person,
+} from "./door.ts";
 
 let door: Door;
 let environment: string;
 let operation: string;
 let spareToken: string;
 let spareEnvironment: string;
+let readyEnvironment: string;
 
 before(async () => {
 	door = await openDoor();
 	const given = await givenEnvironment(door);
 	environment = given.environment.id;
 	operation = given.operation.id;
+	readyEnvironment = (await givenReadyEnvironment(door)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	spareToken = (
 		await createToken(door.db, {
@@ -40,6 +48,7 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	listEnvironments: () => ({}),
 	findEnvironment: () => ({ id: environment }),
 	describeEnvironment: () => ({ id: environment, body: { description: "x" } }),
+	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

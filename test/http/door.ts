@@ -7,7 +7,10 @@ import { openFeed } from "../../src/feed/listen.ts";
 import type { Limits } from "../../src/http/limits.ts";
 import { makeServer } from "../../src/http/server.ts";
 import type { Db } from "../../src/store/db.ts";
-import { loadEnvironment } from "../../src/store/environments.ts";
+import {
+	loadEnvironment,
+	updateEnvironment,
+} from "../../src/store/environments.ts";
 import { createTestDatabase } from "../support/database.ts";
 import {
 	givenActor,
@@ -163,6 +166,23 @@ export async function givenEnvironment(
 	const operation: Operation = await givenOrder(door.installation, actor, name);
 	const environment = await loadEnvironment(door.db, operation.environment);
 	return { environment, operation };
+}
+
+/** An environment of acme's as it is after its create, at revision 1. */
+export async function givenReadyEnvironment(door: Door, name?: string) {
+	const { environment, operation } = await givenEnvironment(door, name);
+	await door.db
+		.updateTable("operations")
+		.set({ started_at: new Date() })
+		.where("id", "=", operation.id)
+		.execute();
+	await endOperation(door.db, operation.id);
+	await updateEnvironment(door.db, environment.id, {
+		lifecycle: "ready",
+		health: "healthy",
+		revision: 1,
+	});
+	return loadEnvironment(door.db, environment.id);
 }
 
 /** Ends an operation as a worker would, without what a worker does before. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import type { OperationId } from "../../src/domain/ids.ts";
-import { overrunMs, phaseDeadlinesMs } from "../../src/domain/operation.ts";
+import { overrunMs, phaseDeadlineMs } from "../../src/domain/operation.ts";
 import { targetSettings } from "../../src/domain/target.ts";
 import { Failure } from "../../src/failure.ts";
 import { claim } from "../../src/operations/claim.ts";
@@ -118,7 +118,10 @@ test("an operation has the time of its phases together, as its target gives them
 	);
 	assert.ok(owner);
 	owner.stop();
-	const { preparing, waiting, finishing } = phaseDeadlinesMs;
+	const [preparing, waiting, finishing] = (
+		["preparing", "waiting", "finishing"] as const
+	).map((phase) => phaseDeadlineMs("create", phase));
+	assert.ok(preparing && waiting && finishing);
 	const expectedMs = preparing + 7_000 + waiting + 11_000 + finishing;
 	const { startedAt, deadlineAt } = owner.operation;
 	assert.ok(startedAt !== null && deadlineAt !== null);

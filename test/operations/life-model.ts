@@ -9,7 +9,7 @@ import {
 	type OperationState,
 	operationKinds,
 	overrunMs,
-	phaseDeadlinesMs,
+	phaseDeadlineMs,
 	phasesOf,
 	queuedForMs,
 } from "../../src/domain/operation.ts";
@@ -92,7 +92,7 @@ export function mayBeClaimed(model: Model, one: ModelOperation): boolean {
 }
 
 export const budgetMs = (kind: OperationKind): number =>
-	phasesOf[kind].reduce((sum, phase) => sum + phaseDeadlinesMs[phase], 0);
+	phasesOf[kind].reduce((sum, phase) => sum + phaseDeadlineMs(kind, phase), 0);
 
 export function claimIt(model: Model, index: number): void {
 	const one = pick(model, index);

@@ -1,6 +1,7 @@
 // What holds for every object.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { labelVersion } from "../../programs/maestro/conventions.ts";
 import type { Size } from "../../src/domain/spec.ts";
 import {
 	type Declaration,
@@ -30,17 +31,37 @@ const ownership = {
 };
 
 for (const size of sizes) {
-	test(`every object of ${size} says what it is, in which version, and whose`, () => {
+	test(`every object of ${size} says what it is and whose`, () => {
 		for (const { kind, metadata } of listObjects(load(size))) {
 			const { labels = {}, name } = metadata;
 			for (const [key, value] of Object.entries(ownership))
 				assert.equal(labels[key], value, `${kind} ${name}: ${key}`);
-			for (const key of ["name", "component", "version"])
+			for (const key of ["name", "component"])
 				assert.ok(
 					labels[`app.kubernetes.io/${key}`],
 					`${kind} ${name}: ${key}`,
 				);
 		}
+	});
+
+	test(`what runs an image of the release says in ${size} in which version, and nothing else does`, () => {
+		const versions = new Map(
+			listObjects(load(size)).flatMap(({ kind, metadata }) => {
+				const version = metadata.labels?.["app.kubernetes.io/version"];
+				return version === undefined
+					? []
+					: [[`${kind} ${metadata.name}`, version] as const];
+			}),
+		);
+		assert.equal(versions.get("Deployment server"), "0.6.0");
+		assert.equal(versions.get("Deployment client"), "0.15.0");
+		assert.equal(versions.get("Job migrate-3"), "0.6.0");
+		// The stores have versions of their own, whatever the release is.
+		for (const [object, version] of versions)
+			assert.ok(
+				/^(Deployment|Job) /.test(object) || version !== "0.6.0",
+				object,
+			);
 	});
 
 	test(`pods and claims of ${size} say whose they are, but not in which version`, () => {
@@ -169,3 +190,19 @@ test("a new release of one process changes that process's pods alone", async () 
 		["data"],
 	);
 });
+
+const digest = `sha256:${"a".repeat(64)}`;
+const versions: readonly (readonly [string, string | undefined])[] = [
+	["maestroserver/server-maestro:0.6.0", "0.6.0"],
+	["registry.example:5000/maestro/server:v0.6.1-slow", "v0.6.1-slow"],
+	[`server-maestro:0.6.0@${digest}`, "0.6.0"],
+	[`server-maestro@${digest}`, undefined],
+	["registry.example:5000/maestro/server", undefined],
+	// A label's value ends in a letter or digit, and has at most 63 characters.
+	["server-maestro:0.6.0-", "0.6.0"],
+	[`server-maestro:${"a".repeat(62)}-b`, "a".repeat(62)],
+];
+for (const [image, version] of versions)
+	test(`${image} is labelled ${version ?? "with no version"}`, () => {
+		assert.equal(labelVersion(image).version, version);
+	});

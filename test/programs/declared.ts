@@ -6,6 +6,7 @@ import {
 	type BlueprintInput,
 	type BlueprintOutputs,
 	currentVersions,
+	type Pace,
 } from "../../src/domain/blueprint.ts";
 import { parameters } from "../../src/domain/parameters.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
@@ -209,8 +210,15 @@ export function givenInput(
 
 let registered: Declared[] = [];
 
+/** What a declaration that is under way has asked for so far, as `Kind name`. */
+export const listSoFar = (): readonly string[] =>
+	registered.map(({ inputs }) => `${inputs.kind} ${inputs.metadata?.name}`);
+
 /** Declares the current version of the program, and waits until every resource was registered. */
-export async function declare(input: BlueprintInput): Promise<Declaration> {
+export async function declare(
+	input: BlueprintInput,
+	pace?: Pace,
+): Promise<Declaration> {
 	const program = findProgram({
 		name: "maestro",
 		version: currentVersions.maestro,
@@ -218,7 +226,7 @@ export async function declare(input: BlueprintInput): Promise<Declaration> {
 	if (program === undefined) throw new Error("there is no such program");
 	registered = [];
 	await listen();
-	const outputs = await pulumi.runtime.runInPulumiStack(program(input));
+	const outputs = await pulumi.runtime.runInPulumiStack(program(input, pace));
 	await pulumi.runtime.disconnect();
 	// The order in which resources reach the engine is not ours to promise.
 	const key = ({ type, name }: Declared) => `${type} ${name}`;

@@ -52,6 +52,7 @@ export interface Script {
 	up?: Step<Partial<EngineOutcome> | undefined>;
 	destroy?: Step<Partial<EngineOutcome> | undefined>;
 	ready?: (hooks: ClusterHooks) => Promise<void>;
+	rolledOut?: (hooks: ClusterHooks) => Promise<void>;
 	gone?: (hooks: ClusterHooks) => Promise<void>;
 	verify?: (hooks: ClusterHooks) => Promise<Record<string, string>>;
 }
@@ -98,6 +99,12 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 			async waitUntilReady(_namespace, hooks) {
 				calls.push("ready");
 				await script.ready?.(hooks);
+			},
+			async waitUntilRolledOut(_namespace, workloads, hooks) {
+				calls.push(
+					`rolled out: ${workloads.map(({ name }) => name).join(" ")}`,
+				);
+				await script.rolledOut?.(hooks);
 			},
 			async deleteNamespace(_namespace, _environment, hooks) {
 				calls.push("gone");

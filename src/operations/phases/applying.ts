@@ -1,22 +1,39 @@
 // One run of the engine. Running it again after an interruption does no harm: every object has a name that
 // only this environment uses, and the engine's state knows what the run before has done.
+import type { EngineOutcome } from "../../domain/engine.ts";
 import { addChanges } from "../../domain/operation.ts";
+import { startRollOut } from "../roll-out.ts";
 import { take, type Work } from "../work.ts";
 
 export async function applyProgram(work: Work): Promise<void> {
+	const outcome = await runEngine(work).finally(
+		// Nothing of the run is left by now. If it could not say so itself, the stack would stay taken for the
+		// five minutes that the engine's own lease lasts.
+		() => work.tools.engineState.end(work.lease),
+	);
+	work.findings.changes = addChanges(work.operation.changes, outcome.changes);
+	if (outcome.outputs !== null) work.findings.outputs = outcome.outputs;
+}
+
+async function runEngine(work: Work): Promise<EngineOutcome> {
 	const { tools, operation, signal, record } = work;
 	const run = take(work, "run");
 	const hooks = { signal, onEvent: record };
-	try {
-		const outcome =
-			operation.kind === "destroy"
-				? await tools.engine.destroy(run, hooks)
-				: await tools.engine.up(run, hooks);
-		work.findings.changes = addChanges(operation.changes, outcome.changes);
-		if (outcome.outputs !== null) work.findings.outputs = outcome.outputs;
-	} finally {
-		// Nothing of the run is left by now. If it could not say so itself, the stack would stay taken for the
-		// five minutes that the engine's own lease lasts.
-		await tools.engineState.end(work.lease);
+	switch (operation.kind) {
+		case "destroy":
+			return tools.engine.destroy(run, hooks);
+		case "create":
+			// Nothing runs yet that one stage could disturb for another: everything at once.
+			return tools.engine.up(run, hooks);
+		case "upgrade": {
+			const { onStage, explain, close } = startRollOut(work);
+			try {
+				return await tools.engine.up(run, { ...hooks, onStage });
+			} catch (error) {
+				throw explain(error);
+			} finally {
+				close();
+			}
+		}
 	}
 }

@@ -9,6 +9,7 @@ import {
 import { appendEvents } from "../../store/events.ts";
 import { closeOperation, recordProgress } from "../../store/leases.ts";
 import { deleteSecrets } from "../../store/secrets.ts";
+import { decideLifecycle } from "../lifecycle.ts";
 import { take, type Work } from "../work.ts";
 
 /** Runs in the owner's transaction. `last` are the events that end the phases. */
@@ -51,8 +52,7 @@ async function settle(trx: Db, work: Work): Promise<NewEvent> {
 	const environment = await lockEnvironment(trx, operation.environment);
 	const revision = operation.revisionTo ?? environment.desiredRevision;
 	await updateEnvironment(trx, environment.id, {
-		// A destroy that was ordered meanwhile keeps its word.
-		lifecycle: environment.lifecycle === "destroying" ? "destroying" : "ready",
+		lifecycle: await decideLifecycle(trx, environment, "ready"),
 		health: "healthy",
 		revision,
 		endpoints: take(work, "outputs").endpoints,

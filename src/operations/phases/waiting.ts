@@ -1,4 +1,5 @@
 // Waits until the cluster is as wished: everything ready, or, after a destroy, everything gone.
+import { identify } from "../roll-out.ts";
 import { take, type Work } from "../work.ts";
 
 export async function waitForCluster(work: Work): Promise<void> {
@@ -11,6 +12,17 @@ export async function waitForCluster(work: Work): Promise<void> {
 		// create made and never wrote into the state.
 		await cluster.deleteNamespace(namespace, id, hooks);
 	} else {
-		await cluster.waitUntilReady(namespace, hooks);
+		const { rolledOut } = work.findings;
+		await cluster.waitUntilReady(namespace, {
+			signal,
+			onEvent(event) {
+				if (
+					event.type === "workload.ready" &&
+					rolledOut?.has(identify(event.data))
+				)
+					return;
+				record(event);
+			},
+		});
 	}
 }

@@ -4,9 +4,6 @@ alter table operations add column writes bigint not null default 0;
 -- How often its message was put on the queue again. It is part of the message's job id, since a worker that was killed
 -- keeps the id of the message that it had taken.
 alter table operations add column sends integer not null default 0;
--- What the environment was when the operation was ordered: what it is again if nobody ever begins. null: an operation
--- from before this was kept.
-alter table operations add column lifecycle_before text;
 
 -- What there is once in an installation. `seal-check` is sealed with the key of all other sealed values.
 create table installation (
