@@ -46,7 +46,7 @@ export async function request(
 
 /** After the commit: durable first, nudge second. Not waited for, since a caller gains nothing from it. */
 export function nudge(context: VerbContext, operation: Operation): void {
-	void context.sender.enqueue(operation.id, operation.attempt);
+	void context.sender.enqueue(operation.id, 0);
 }
 
 /** Writes into the log of each operation that never began which one was ordered in its place. */
