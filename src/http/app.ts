@@ -36,7 +36,11 @@ export function makeApp(context: Context, isClosing: () => boolean): Express {
 	app.enable("case sensitive routing");
 	app.enable("strict routing");
 	app.use(openRequest(context, isClosing));
-	for (const [path, group] of groupByPath(routes)) {
+	// To Express a verb is part of what `{id}` takes, so paths with one are asked first.
+	const groups = [...groupByPath(routes)].sort(
+		([a], [b]) => Number(b.includes("}:")) - Number(a.includes("}:")),
+	);
+	for (const [path, group] of groups) {
 		const route = app.route(toExpressPath(path));
 		for (const { endpoint, serve } of group) {
 			route[lowerMethods[endpoint.method]](serve(context));

@@ -7,6 +7,7 @@ import type { NewEvent } from "../domain/event.ts";
 import {
 	type FinalState,
 	maxAttempts,
+	type Operation,
 	type PhaseName,
 	type PhaseRecord,
 	phaseDeadlinesMs,
@@ -23,6 +24,7 @@ import {
 	recordProgress,
 	releaseLease,
 } from "../store/leases.ts";
+import { endCancelled, lookAround } from "./cancelled.ts";
 import type { Ownership } from "./claim.ts";
 import { applyProgram } from "./phases/applying.ts";
 import { finish } from "./phases/finishing.ts";
@@ -30,6 +32,7 @@ import { prepare } from "./phases/preparing.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
 import { makeRecorder, writeAsOwner } from "./record.ts";
+import { refuseIfCancelling, watchCancel } from "./watch-cancel.ts";
 import type { Findings, Tools, Work } from "./work.ts";
 
 /** How an attempt ended, for the worker: final, or to be claimed again after a pause, or not ours any more. */
@@ -60,6 +63,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 	const recorder = makeRecorder(tools.db, ownership, { lost });
 	const findings: Findings = {};
 	const phases: PhaseRecord[] = [];
+	const cancel = watchCancel(tools.db, ownership);
 	try {
 		recorder.record(
 			operation.attempt === 1
@@ -76,6 +80,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 					},
 		);
 		for (const name of phasesOf[operation.kind]) {
+			cancel.requested.throwIfAborted();
 			const startedAt = performance.now();
 			phases.push(beginPhase(name));
 			await recorder.progress(
@@ -85,6 +90,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 			const signal = AbortSignal.any([
 				lost,
 				attempt.stopping,
+				cancel.requested,
 				AbortSignal.timeout(phaseDeadlinesMs[name]),
 			]);
 			const work: Work = {
@@ -106,9 +112,10 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 				},
 			};
 			if (name === "finishing") {
-				await writeAsOwner(tools.db, ownership, { lost }, (trx) =>
-					finish(trx, work, { events: [succeeded], phases }),
-				);
+				await writeAsOwner(tools.db, ownership, { lost }, async (trx) => {
+					await refuseIfCancelling(trx, ownership.lease);
+					await finish(trx, work, { events: [succeeded], phases });
+				});
 			} else {
 				await recorder.progress(succeeded, {
 					phase: name,
@@ -119,8 +126,11 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 		}
 		return "final";
 	} catch (error) {
-		return await end(attempt, phases, error, () => recorder.flush());
+		return await end(attempt, { phases, findings, error }, () =>
+			recorder.flush(),
+		);
 	} finally {
+		cancel.stop();
 		ownership.stop();
 		await findings.cluster?.close().catch((error: unknown) => {
 			log.warn({ err: error }, "a cluster client did not close");
@@ -144,14 +154,21 @@ function endPhase(
 	return { ...last, state, finishedAt: new Date().toISOString() };
 }
 
+/** How far an attempt came, and what ended it. */
+interface Broken {
+	readonly phases: PhaseRecord[];
+	readonly findings: Findings;
+	readonly error: unknown;
+}
+
 /** What a failure leads to: nothing if the lease is lost, a pause if it may pass, otherwise the end. */
 async function end(
 	attempt: Attempt,
-	phases: PhaseRecord[],
-	error: unknown,
+	broken: Broken,
 	flush: () => Promise<void>,
 ): Promise<AttemptEnd> {
-	const { ownership, stopping, log } = attempt;
+	const { ownership, log } = attempt;
+	const { phases, error } = broken;
 	const { operation, lost } = ownership;
 	if (lost.aborted || isCode(error, "lease_lost")) {
 		log.warn(
@@ -176,13 +193,33 @@ async function end(
 				"events were not written",
 			);
 		});
-		if (stopping.aborted) return await handOver(attempt);
-		if (mayTryAgain(cause, operation.attempt))
-			return await postpone(attempt, cause);
-		return await fail(attempt, phases, cause);
+		return await settle(attempt, broken, cause);
 	} catch (failure) {
 		if (!isCode(failure, "lease_lost")) throw failure;
 		return "lost";
+	}
+}
+
+/** Whatever ended the attempt: if somebody has cancelled the operation by now, it ends as cancelled. */
+async function settle(
+	attempt: Attempt,
+	broken: Broken,
+	cause: unknown,
+): Promise<AttemptEnd> {
+	const { tools, ownership, stopping, log } = attempt;
+	const { phases, findings } = broken;
+	try {
+		await writeAsOwner(tools.db, ownership, ownership, (trx) =>
+			refuseIfCancelling(trx, ownership.lease),
+		);
+		if (stopping.aborted) return await handOver(attempt);
+		if (mayTryAgain(cause, ownership.operation.attempt))
+			return await postpone(attempt, cause);
+		return await fail(attempt, broken, cause);
+	} catch (failure) {
+		if (!isCode(failure, "cancelled")) throw failure;
+		await endCancelled({ tools, ownership, log, phases, findings });
+		return "final";
 	}
 }
 
@@ -223,6 +260,7 @@ async function postpone(
 	const { operation, lease, lost } = ownership;
 	const delayMs = retryDelayMs(operation.attempt);
 	await writeAsOwner(tools.db, ownership, { lost }, async (trx) => {
+		await refuseIfCancelling(trx, lease);
 		await appendEvents(
 			trx,
 			{ environment: operation.environment, operation: operation.id },
@@ -243,14 +281,25 @@ async function postpone(
 }
 
 async function fail(
-	{ tools, ownership }: Attempt,
-	phases: PhaseRecord[],
+	{ tools, ownership, log }: Attempt,
+	{ phases, findings }: Broken,
 	cause: unknown,
 ): Promise<AttemptEnd> {
 	const { operation, lease, lost } = ownership;
-	const error = recordFailure(cause);
-	const state: FinalState = error.code === "timed_out" ? "timed_out" : "failed";
 	const last = phases.at(-1);
+	// What may pass was tried as often as is allowed: a person decides how it goes on.
+	const isStalled = cause instanceof Failure && cause.retryable;
+	const error = recordFailure(
+		isStalled ? explainStall(operation, cause, last) : cause,
+	);
+	const state: FinalState = isStalled
+		? "stalled"
+		: error.code === "timed_out"
+			? "timed_out"
+			: "failed";
+	const exists = isStalled
+		? await lookAround({ tools, ownership, log, phases, findings })
+		: null;
 	const events: NewEvent[] = [];
 	if (last !== undefined) {
 		phases[phases.length - 1] = endPhase(phases, "failed");
@@ -268,10 +317,11 @@ async function fail(
 		data: { kind: operation.kind, error },
 	});
 	await writeAsOwner(tools.db, ownership, { lost }, async (trx) => {
+		await refuseIfCancelling(trx, lease);
 		if (last !== undefined) {
 			await recordProgress(trx, lease, { phase: last.name, phases });
 		}
-		await closeOperation(trx, lease, { state, error });
+		await closeOperation(trx, lease, { state, error, exists });
 		await markFailed(trx, ownership);
 		await appendEvents(
 			trx,
@@ -280,6 +330,23 @@ async function fail(
 		);
 	});
 	return "final";
+}
+
+/** The last attempt's failure, with what a person can do now. */
+function explainStall(
+	{ attempt }: Operation,
+	cause: Failure,
+	phase: PhaseRecord | undefined,
+): Failure {
+	const where = phase === undefined ? "" : ` in the phase ${phase.name}`;
+	return new Failure({
+		code: cause.code,
+		message: `The service gave up after ${attempt} attempts. The last one ended${where}: ${cause.message}`,
+		untouched: cause.untouched ?? "What was made so far is still there.",
+		advice: `${cause.advice ?? "Remove the cause that the message names."} Then POST /v1/operations/{id}:retry goes on from there; destroying the environment cleans up.`,
+		retryable: true,
+		cause,
+	});
 }
 
 async function markFailed(trx: Db, { operation }: Ownership): Promise<void> {

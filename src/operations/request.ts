@@ -1,5 +1,5 @@
 // The common tail of all verbs: one transaction with the operation and its first event, then a nudge.
-import type { EnvironmentId } from "../domain/ids.ts";
+import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import { createOperationId } from "../domain/ids.ts";
 import type { Operation, OperationKind } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
@@ -25,6 +25,8 @@ export async function request(
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
 		readonly actor: Actor;
+		/** The operation that this one tries again. */
+		readonly retryOf?: OperationId;
 	},
 ): Promise<Operation> {
 	const id = createOperationId();
@@ -35,11 +37,20 @@ export async function request(
 		revisionFrom: order.revisionFrom,
 		revisionTo: order.revisionTo,
 		requestedBy: order.actor.name,
+		retryOf: order.retryOf,
 	});
 	await appendEvents(
 		transaction,
 		{ environment: order.environment, operation: id },
-		[{ type: "operation.queued", data: { kind: order.kind } }],
+		[
+			{
+				type: "operation.queued",
+				data: {
+					kind: order.kind,
+					...(order.retryOf && { retryOf: order.retryOf }),
+				},
+			},
+		],
 	);
 	return operation;
 }

@@ -1,10 +1,6 @@
 // What makes sure that nothing waits for ever: it sends again what was forgotten and ends what nobody will
 // end any more. Any number may run at once; each row is taken by one of them (skip locked).
-import {
-	type FinalState,
-	maxAttempts,
-	type Operation,
-} from "../domain/operation.ts";
+import { maxAttempts, type Operation } from "../domain/operation.ts";
 import { Failure, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import type { Sender } from "../queue/enqueue.ts";
@@ -61,13 +57,24 @@ async function endOverdue({ db, log }: SweepContext): Promise<number> {
 }
 
 function explainEnd(operation: Operation): Failure {
+	if (operation.state === "cancelling") {
+		return new Failure({
+			code: "cancelled",
+			message:
+				"The operation was cancelled, and no worker came to look what had become of it.",
+			untouched: "What was made so far is still there.",
+			advice:
+				"See that workers run (GET /readyz). Then try it again with POST /v1/operations/{id}:retry, or destroy the environment.",
+		});
+	}
 	if (operation.state !== "queued" && operation.attempt >= maxAttempts) {
 		return new Failure({
 			code: "unavailable",
 			message: `The service gave up after ${operation.attempt} attempts, none of which came to an end.`,
 			untouched: "What was made so far is still there.",
 			advice:
-				"Look at the service's log for why its workers stopped. Destroying the environment cleans up.",
+				"Look at the service's log for why its workers stopped. Then POST /v1/operations/{id}:retry goes on from there; destroying the environment cleans up.",
+			retryable: true,
 		});
 	}
 	return new Failure({
@@ -90,9 +97,13 @@ async function endAbandoned(
 	failure: Failure,
 ): Promise<void> {
 	const error = recordFailure(failure);
-	const state: FinalState =
-		failure.code === "timed_out" ? "timed_out" : "failed";
-	if (!(await closeAbandoned(trx, operation.id, { state, error }))) return;
+	const state = stateAfter[failure.code] ?? "failed";
+	const closed = await closeAbandoned(trx, operation.id, {
+		state,
+		error,
+		forced: state === "cancelled",
+	});
+	if (!closed) return;
 	const environment = await lockEnvironment(trx, operation.environment);
 	if (environment.lifecycle !== "destroying" || operation.kind === "destroy") {
 		await updateEnvironment(trx, environment.id, {
@@ -103,6 +114,26 @@ async function endAbandoned(
 	await appendEvents(
 		trx,
 		{ environment: operation.environment, operation: operation.id },
-		[{ type: `operation.${state}`, data: { kind: operation.kind, error } }],
+		[
+			state === "cancelled"
+				? {
+						type: "operation.cancelled",
+						data: {
+							kind: operation.kind,
+							by: operation.cancellation?.requestedBy ?? "",
+							forced: true,
+							exists: null,
+						},
+					}
+				: { type: `operation.${state}`, data: { kind: operation.kind, error } },
+		],
 	);
 }
+
+const stateAfter: Partial<
+	Record<Failure["code"], "cancelled" | "stalled" | "timed_out">
+> = {
+	cancelled: "cancelled",
+	timed_out: "timed_out",
+	unavailable: "stalled",
+};

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import {
+	activeStates,
 	finalStates,
 	noChanges,
 	type Operation,
@@ -34,6 +35,16 @@ export const toOperation = (row: OperationRow): Operation => ({
 	finishedAt: row.finished_at,
 	deadlineAt: row.deadline_at,
 	error: row.error,
+	retryOf: row.retry_of,
+	cancellation:
+		row.cancel_requested_by === null || row.cancel_requested_at === null
+			? null
+			: {
+					requestedBy: row.cancel_requested_by,
+					requestedAt: row.cancel_requested_at,
+					forced: row.is_forced,
+				},
+	exists: row.existing,
 });
 
 export async function createOperation(
@@ -45,6 +56,7 @@ export async function createOperation(
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
 		readonly requestedBy: string;
+		readonly retryOf?: OperationId | undefined;
 	},
 ): Promise<Operation> {
 	const row = await db
@@ -59,6 +71,7 @@ export async function createOperation(
 			revision_to: operation.revisionTo,
 			changes: JSON.stringify(noChanges),
 			requested_by: operation.requestedBy,
+			retry_of: operation.retryOf ?? null,
 		})
 		.returningAll()
 		.executeTakeFirstOrThrow();
@@ -246,7 +259,7 @@ export async function takeForgotten(
 					),
 				]),
 				eb.and([
-					eb("o.state", "in", ["running", "recovering"]),
+					eb("o.state", "in", activeStates),
 					sql<boolean>`o.lease_expires_at < now()`,
 					sql<boolean>`coalesce(o.not_before, now()) <= now()`,
 					// Sent once per expiry, then again only after `afterMs`.
@@ -282,10 +295,14 @@ export async function listOverdue(
 		.where((eb) =>
 			eb.or([
 				eb.and([
-					eb("o.state", "in", ["running", "recovering"]),
+					eb("o.state", "in", activeStates),
 					sql<boolean>`o.lease_expires_at < now()`,
 					eb.or([
-						eb("o.attempt", ">=", limits.maxAttempts),
+						// One that is being cancelled is not begun again, only ended: its time bounds that.
+						eb.and([
+							eb("o.state", "<>", "cancelling"),
+							eb("o.attempt", ">=", limits.maxAttempts),
+						]),
 						sql<boolean>`o.deadline_at < now()`,
 					]),
 				]),
@@ -310,6 +327,7 @@ export async function closeAbandoned(
 	outcome: {
 		readonly state: OperationState;
 		readonly error: Operation["error"];
+		readonly forced?: boolean;
 	},
 ): Promise<boolean> {
 	const result = await db
@@ -317,6 +335,7 @@ export async function closeAbandoned(
 		.set({
 			state: outcome.state,
 			error: JSON.stringify(outcome.error),
+			...(outcome.forced && { is_forced: true }),
 			finished_at: sql<Date>`now()`,
 			lease_owner: null,
 		})

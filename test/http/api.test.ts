@@ -13,6 +13,7 @@ import { type Door, givenEnvironment, openDoor, type Person } from "./door.ts";
 let door: Door;
 let environment: string;
 let operation: string;
+let unwantedOperation: string;
 let spareToken: string;
 let spareEnvironment: string;
 
@@ -22,6 +23,7 @@ before(async () => {
 	environment = given.environment.id;
 	operation = given.operation.id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
+	unwantedOperation = (await givenEnvironment(door)).operation.id;
 	spareToken = (
 		await createToken(door.db, {
 			tenant: door.admin.actor.tenant.id,
@@ -45,6 +47,9 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	listOperations: () => ({ id: environment }),
 	listEnvironmentEvents: () => ({ id: environment }),
 	findOperation: () => ({ id: operation }),
+	cancelOperation: () => ({ id: unwantedOperation }),
+	// It was cancelled by the walk, just before.
+	retryOperation: () => ({ id: unwantedOperation }),
 	listOperationEvents: () => ({ id: operation }),
 	listBlueprints: () => ({}),
 	listReleases: () => ({}),
