@@ -85,6 +85,8 @@ const variables = z
 		SEAL_KEY: z.string().optional(),
 		STATE_PORT: wholeNumber(0, 65_535).default(0),
 		WORKER_CHILDREN: wholeNumber(1, 64).optional(),
+		// With all that follows it must fit into a cancellation's time.
+		ENGINE_GRACE_SECONDS: wholeNumber(1, 90).optional(),
 		LOG_LEVEL: z
 			.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
 			.optional(),
@@ -125,6 +127,8 @@ export interface Config {
 	readonly awsPluginBin: string | undefined;
 	/** Undefined: decided from cores and memory. */
 	readonly workerChildren: number | undefined;
+	/** How long an interrupted engine may finish what is in flight, before it is ended by force. */
+	readonly engineGraceMs: number | undefined;
 	/** Where a worker keeps the engine's state at the disposal of `pulumi login`, on 127.0.0.1. 0: any free port. */
 	readonly statePort: number;
 	readonly cores: number;
@@ -177,6 +181,8 @@ export function parseConfig(
 		},
 		awsPluginBin: vars.PULUMI_RESOURCE_AWS_BIN,
 		workerChildren: vars.WORKER_CHILDREN,
+		engineGraceMs:
+			vars.ENGINE_GRACE_SECONDS && vars.ENGINE_GRACE_SECONDS * 1_000,
 		statePort: vars.STATE_PORT,
 		cores: availableParallelism(),
 		logLevel: vars.LOG_LEVEL,

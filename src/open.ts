@@ -13,6 +13,7 @@ import {
 import { hostname, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
+import { cancelDeadlinesMs } from "./domain/operation.ts";
 import { builtInReleases } from "./domain/release.ts";
 import { Failure } from "./failure.ts";
 import { openFeed } from "./feed/listen.ts";
@@ -248,6 +249,8 @@ export async function openWorker(base: Base) {
 	const { config, log } = base;
 	const { decidePoolSize, makePool } = await import("./worker/pool.ts");
 	const { startConsumer } = await import("./worker/consume.ts");
+	const { makeCloud } = await import("./aws/connect.ts");
+	const { endLeftover } = await import("./worker/leftovers.ts");
 	const { makeCluster } = await import("./cluster/connect.ts");
 	const tools = loadTools(config);
 	const size =
@@ -280,6 +283,7 @@ export async function openWorker(base: Base) {
 			pulumiHome: join(config.dataDir, "pulumi-home"),
 			workRoot,
 			environment: pickInherited(config.environment()),
+			graceMs: config.engineGraceMs ?? cancelDeadlinesMs.engine,
 		},
 		log,
 	});
@@ -292,6 +296,7 @@ export async function openWorker(base: Base) {
 			db: base.database.db,
 			sealKey: base.sealKey,
 			connectCluster: makeCluster,
+			connectCloud: makeCloud,
 			engineState: {
 				describe: (lease, stack) => ({
 					url: backend.url,
@@ -303,16 +308,19 @@ export async function openWorker(base: Base) {
 				}),
 				async end(lease) {
 					try {
-						await backend.endUpdate(lease);
+						return await backend.endUpdate(lease);
 					} catch (err) {
 						// The next start of the stack ends it, and so does the backend's own timer.
 						log.warn(
 							{ err, operation: lease.operation },
 							"an update was not ended",
 						);
+						return 0;
 					}
 				},
+				read: ({ project, stack }) => backend.read({ project, name: stack }),
 			},
+			endLeftover: (stack) => void endLeftover(workRoot, stack),
 		},
 		sender: base.sender,
 		log,

@@ -2,14 +2,17 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import express, { type Request, type Response } from "express";
+import type { KnownState } from "../domain/engine.ts";
 import { Failure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import type { SealKey } from "../seal.ts";
 import { type Db, translateDatabaseError } from "../store/db.ts";
 import type { Lease } from "../store/leases.ts";
+import type { StackName } from "../store/state.ts";
 import { createRunToken, deriveRunKey } from "./access.ts";
 import { type Backend, type Reply, statusOf } from "./bind.ts";
 import { endOverdue, endUpdatesOf } from "./ending.ts";
+import { readKnown } from "./known.ts";
 import { defaultLeaseMs } from "./leases.ts";
 import { type Route, routes } from "./routes.ts";
 
@@ -35,6 +38,8 @@ export interface OpenBackend {
 	 * that were. To be called once the CLI's process is gone, and after every run: it costs nothing then.
 	 */
 	endUpdate(lease: Lease): Promise<number>;
+	/** What the newest state of a stack knows; nothing where there is no such stack. */
+	read(stack: StackName): Promise<KnownState>;
 	close(): Promise<void>;
 }
 
@@ -72,6 +77,7 @@ export async function openBackend(
 		url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
 		issueRunToken: (lease) => createRunToken(backend.runKey, lease),
 		endUpdate: (lease) => endUpdatesOf(backend, lease),
+		read: (stack) => readKnown(backend, stack),
 		async close() {
 			clearInterval(sweep);
 			await drain(server);

@@ -18,10 +18,13 @@ import type { Status } from "./objects.ts";
 export interface ApiRequest {
 	/** For the reader of a failure: "list pods in namespace acme-qa-1". */
 	readonly what: string;
-	readonly method?: "GET" | "POST" | "DELETE";
+	/** A PATCH is a JSON merge patch (RFC 7386). */
+	readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
 	readonly path: string;
 	readonly query?: Readonly<Record<string, string>>;
 	readonly body?: object;
+	/** The form of the answer; JSON of the whole object if it is not said. */
+	readonly accept?: string;
 	readonly signal: AbortSignal;
 }
 
@@ -69,7 +72,10 @@ export function makeClient(kubeconfig: string, limits: ClusterLimits): Client {
 		url.search = new URLSearchParams(request.query).toString();
 		const options: RequestOptions = {
 			method: request.method ?? "GET",
-			headers: { accept: "application/json", "user-agent": "impresario" },
+			headers: {
+				accept: request.accept ?? "application/json",
+				"user-agent": "impresario",
+			},
 			signal,
 		};
 		await access.authenticate(options);
@@ -81,7 +87,12 @@ export function makeClient(kubeconfig: string, limits: ClusterLimits): Client {
 			// Finds a peer that vanished without a word sooner than the end of a watch does.
 			sent.setSocketKeepAlive(true, 10_000);
 			if (body !== undefined) {
-				sent.setHeader("content-type", "application/json");
+				sent.setHeader(
+					"content-type",
+					request.method === "PATCH"
+						? "application/merge-patch+json"
+						: "application/json",
+				);
 				// Node gives a DELETE no length by itself; its body would be taken for the next request.
 				sent.setHeader("content-length", Buffer.byteLength(body));
 			}

@@ -3,7 +3,9 @@ import { backUp } from "./backup.ts";
 import { makeClient } from "./client.ts";
 import { type ClusterLimits, defaultLimits } from "./limits.ts";
 import { deleteNamespace } from "./namespace.ts";
+import { recountQuotas } from "./quotas.ts";
 import { restore } from "./restore.ts";
+import { takeStock } from "./stock.ts";
 import { verify } from "./verify.ts";
 import { waitUntilReady, waitUntilRolledOut } from "./watch.ts";
 
@@ -24,6 +26,9 @@ export function makeCluster(
 		deleteNamespace: (namespace, environment, hooks) =>
 			deleteNamespace(client, { namespace, environment }, hooks),
 		verify: (request, hooks) => verify(client, request, hooks),
+		recountQuotas: (request, { signal }) =>
+			recountQuotas(client, request, signal),
+		takeStock: (request, { signal }) => takeStock(client, request, signal),
 		backUp: (request, hooks) => backUp(client, request, hooks),
 		restore: (request, hooks) => restore(client, request, hooks),
 		close: async () => client.close(),

@@ -12,7 +12,12 @@ import {
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
-import { findOperation, listOperations } from "./operations.ts";
+import {
+	cancelOperation,
+	findOperation,
+	listOperations,
+	retryOperation,
+} from "./operations.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
 import { listTargets } from "./targets.ts";
 import { createTenant, listTenants } from "./tenants.ts";
@@ -29,6 +34,8 @@ export const api: readonly Endpoint[] = [
 	listOperations,
 	listEnvironmentEvents,
 	findOperation,
+	cancelOperation,
+	retryOperation,
 	listOperationEvents,
 	listBlueprints,
 	listReleases,

@@ -4,6 +4,7 @@ import {
 	operationStates,
 	phaseNames,
 } from "../domain/operation.ts";
+import { notReadyLimit } from "../domain/stock.ts";
 import { failureCodes } from "../failure.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
 import { pageOf, pageQuery } from "./page.ts";
@@ -15,7 +16,7 @@ export const operation = z.strictObject({
 	id: z.string(),
 	environment: z.string(),
 	kind: z.enum(operationKinds),
-	/** Final: succeeded, failed, timed_out, superseded. */
+	/** Final: succeeded, failed, cancelled, timed_out, superseded, stalled. */
 	state: z.enum(operationStates),
 	phase: z.enum(phaseNames).nullable(),
 	attempt: count,
@@ -27,7 +28,7 @@ export const operation = z.strictObject({
 	phases: z.array(
 		z.strictObject({
 			name: z.enum(phaseNames),
-			state: z.enum(["running", "succeeded", "failed"]),
+			state: z.enum(["running", "succeeded", "failed", "cancelled"]),
 			startedAt: time,
 			finishedAt: time.nullable(),
 		}),
@@ -58,6 +59,28 @@ export const operation = z.strictObject({
 			retryable: z.boolean(),
 		})
 		.nullable(),
+	/** The operation that this one tries again. */
+	retryOf: z.string().nullable(),
+	/** `forced`: what was in flight was cut off, and its outcome found out afterwards. */
+	cancellation: z
+		.strictObject({
+			requestedBy: z.string(),
+			requestedAt: time,
+			forced: z.boolean(),
+		})
+		.nullable(),
+	/** What there was when it ended cancelled or stalled; null when it was not looked for or could not be found out. */
+	exists: z
+		.array(
+			z.strictObject({
+				kind: z.string(),
+				count,
+				notReady: z
+					.array(z.strictObject({ name: z.string(), condition: z.string() }))
+					.max(notReadyLimit),
+			}),
+		)
+		.nullable(),
 });
 
 export const findOperation = {
@@ -69,6 +92,32 @@ export const findOperation = {
 	params: byId,
 	status: 200,
 	response: operation,
+} as const satisfies Endpoint;
+
+export const cancelOperation = {
+	name: "cancelOperation",
+	summary:
+		"Cancel an operation. What has not begun is cancelled at once; what runs is interrupted, and its end tells what exists.",
+	method: "POST",
+	path: "/v1/operations/{id}:cancel",
+	role: "operator",
+	params: byId,
+	status: 202,
+	response: operation,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const retryOperation = {
+	name: "retryOperation",
+	summary:
+		"Try again what failed, stalled, timed out or was cancelled, by a new operation that goes on from what is there.",
+	method: "POST",
+	path: "/v1/operations/{id}:retry",
+	role: "operator",
+	params: byId,
+	status: 202,
+	response: operation,
+	orders: true,
 } as const satisfies Endpoint;
 
 export const listOperations = {

@@ -8,3 +8,35 @@ export interface AwsAccess {
 	/** Of something else that answers like AWS; null: AWS itself. */
 	readonly endpoint: string | null;
 }
+
+/** What the engine's state does not know of, although it belongs to the environment. */
+export interface UnknownStorage {
+	/** The engine's type. */
+	readonly kind: string;
+	readonly name: string;
+}
+
+export interface UnknownRequest {
+	readonly environment: string;
+	/** Whether the engine's state knows something of this type and id. */
+	readonly isKnown: (type: string, id: string) => boolean;
+	/** Leaves buckets with backups alone. */
+	readonly keepBackups: boolean;
+}
+
+/** An account, as `apply` needs it. Throws `unavailable` (retryable) when AWS does not answer, `not_set_up` when it refuses. */
+export interface Cloud {
+	/**
+	 * Deletes what an interrupted run made for an environment and could not write down: nothing refers to it, and under
+	 * its name nothing else could be made. A bucket that holds anything stays. Returns what it deleted.
+	 */
+	clearUnknown(
+		request: UnknownRequest,
+		signal: AbortSignal,
+	): Promise<readonly UnknownStorage[]>;
+	close(): void;
+}
+
+export const bucketType = "aws:s3/bucket:Bucket";
+export const userType = "aws:iam/user:User";
+export const accessKeyType = "aws:iam/accessKey:AccessKey";

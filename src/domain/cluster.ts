@@ -1,6 +1,7 @@
 // What `apply` needs of a cluster.
 import type { Check, PodPromise, WorkloadName } from "./blueprint.ts";
 import type { NewEvent } from "./event.ts";
+import type { Existing } from "./stock.ts";
 
 export interface ClusterHooks {
 	readonly signal: AbortSignal;
@@ -45,6 +46,22 @@ export interface Cluster {
 		hooks: ClusterHooks,
 	): Promise<Record<string, string>>;
 	/**
+	 * Counts what the namespace holds, itself included, and says what of it is not ready. What controllers made of others
+	 * does not count. Nothing if the namespace is not there or not the environment's.
+	 */
+	takeStock(
+		request: StockRequest,
+		hooks: Pick<ClusterHooks, "signal">,
+	): Promise<readonly Existing[]>;
+	/**
+	 * Has the usage of the environment's quotas counted anew: creates that were interrupted may be charged to them
+	 * although nothing was made. Nothing happens where there are none.
+	 */
+	recountQuotas(
+		request: Pick<StockRequest, "namespace" | "environment">,
+		hooks: Pick<ClusterHooks, "signal">,
+	): Promise<void>;
+	/**
 	 * Makes a backup of the environment's databases, and fulfils when it is complete. Throws `backup_failed`
 	 * with the reason that the Job gives, `workload_stuck` when its pod does not start.
 	 */
@@ -60,6 +77,14 @@ export interface Cluster {
 	): Promise<Pick<Backup, "name" | "takenAt" | "bytes" | "parts">>;
 	/** Gives back what the client holds. */
 	close(): Promise<void>;
+}
+
+export interface StockRequest {
+	readonly namespace: string;
+	/** The id of the environment that it must belong to. */
+	readonly environment: string;
+	/** Looked for besides what environments usually consist of; as `apiVersion/Kind`. */
+	readonly kinds: readonly string[];
 }
 
 export interface VerifyRequest {

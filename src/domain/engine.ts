@@ -43,6 +43,20 @@ export interface EngineOutcome {
 	readonly outputs: BlueprintOutputs | null;
 }
 
+/** What an engine's state knows of a resource. */
+export interface KnownResource {
+	/** The engine's type, as in `kubernetes:apps/v1:Deployment`. */
+	readonly type: string;
+	/** What the provider calls it; null while it is being made. */
+	readonly id: string | null;
+}
+
+export interface KnownState {
+	readonly resources: readonly KnownResource[];
+	/** Creates that were cut off: nobody told the engine how they came out. */
+	readonly pending: readonly Pick<KnownResource, "type">[];
+}
+
 /** What an engine must be told of the machine that it runs on. */
 export interface EngineSettings {
 	/** The Pulumi CLI's executable. */

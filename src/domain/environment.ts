@@ -10,7 +10,7 @@
 // operation    one attempt to bring an environment to a revision
 // event        one line in the ordered log of an environment
 import type { EnvironmentId, OperationId } from "./ids.ts";
-import type { OperationKind } from "./operation.ts";
+import type { OperationKind, OperationState } from "./operation.ts";
 import type { ShownParameters } from "./parameters.ts";
 import type { Size } from "./spec.ts";
 
@@ -110,6 +110,34 @@ export function lifecycleAfter(
 ): Lifecycle {
 	if (!succeeded) return "failed";
 	return kind === "destroy" ? "destroyed" : "ready";
+}
+
+/** The lifecycle while an operation of this kind waits or runs. */
+export const lifecycleDuring: Readonly<Record<OperationKind, Lifecycle>> = {
+	create: "creating",
+	upgrade: "upgrading",
+	destroy: "destroying",
+};
+
+/**
+ * The lifecycle of an environment whose newest order was taken back before it began: what the last operation that
+ * was begun has made of it, or makes of it now. Without one nothing was ever made: it is `failed`, and empty.
+ */
+export function lifecycleWithout(
+	lastBegun:
+		| { readonly kind: OperationKind; readonly state: OperationState }
+		| undefined,
+): Lifecycle {
+	switch (lastBegun?.state) {
+		case "running":
+		case "recovering":
+		case "cancelling":
+			return lifecycleDuring[lastBegun.kind];
+		case "succeeded":
+			return lifecycleAfter(lastBegun.kind, true);
+		default:
+			return "failed";
+	}
 }
 
 export type { EnvironmentId, OperationId };

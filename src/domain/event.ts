@@ -3,6 +3,7 @@ import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
+import type { Existing } from "./stock.ts";
 
 /** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
 interface ResourceData {
@@ -12,7 +13,10 @@ interface ResourceData {
 
 /** The data of each type. Dotted names, in the past tense. */
 export interface EventData {
-	"operation.queued": { readonly kind: OperationKind };
+	"operation.queued": {
+		readonly kind: OperationKind;
+		readonly retryOf?: OperationId;
+	};
 	"operation.started": {
 		readonly kind: OperationKind;
 		readonly attempt: number;
@@ -25,11 +29,23 @@ export interface EventData {
 		readonly retryInMs: number;
 		readonly error: FailureRecord;
 	};
+	"operation.cancelling": { readonly by: string };
 	"operation.succeeded": {
 		readonly kind: OperationKind;
 		readonly changes: Changes;
 	};
 	"operation.failed": {
+		readonly kind: OperationKind;
+		readonly error: FailureRecord;
+	};
+	/** `exists` is null when it could not be found out. */
+	"operation.cancelled": {
+		readonly kind: OperationKind;
+		readonly by: string;
+		readonly forced: boolean;
+		readonly exists: readonly Existing[] | null;
+	};
+	"operation.stalled": {
 		readonly kind: OperationKind;
 		readonly error: FailureRecord;
 	};
@@ -77,8 +93,11 @@ export const eventTypes = Object.keys({
 	"operation.handed_over": 0,
 	"operation.recovered": 0,
 	"operation.postponed": 0,
+	"operation.cancelling": 0,
 	"operation.succeeded": 0,
 	"operation.failed": 0,
+	"operation.cancelled": 0,
+	"operation.stalled": 0,
 	"operation.timed_out": 0,
 	"operation.superseded": 0,
 	"phase.started": 0,

@@ -63,6 +63,15 @@ function shortenLabel(label: string): string {
 	return `${label.slice(0, labelLength - digest.length - 1)}-${digest}`;
 }
 
+/** What an environment keeps in AWS: a bucket for each, and a user of that name. Programs use the same names. */
+export const storagePurposes = ["uploads", "backups"] as const;
+
+/** The name of a bucket and of its user: free in all of AWS, because an environment's id is random. */
+export const storageName = (
+	environment: string,
+	purpose: (typeof storagePurposes)[number],
+) => `impresario-${environment.replaceAll("_", "-")}-${purpose}`;
+
 /** The Job that makes or restores a backup on demand. `run` is a DNS label. */
 export const backupJobName = (kind: "backup" | "restore", run: string) =>
 	`${kind}-${run}`;

@@ -1,19 +1,23 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { Existing } from "./stock.ts";
 
 export const operationKinds = ["create", "upgrade", "destroy"] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
-/** Failed, timed out and superseded are three things. */
+/** Failed, cancelled, timed out, superseded and stalled are five things. */
 export const operationStates = [
 	"queued",
 	"running",
 	"recovering",
+	"cancelling",
 	"succeeded",
 	"failed",
+	"cancelled",
 	"timed_out",
 	"superseded",
+	"stalled",
 ] as const;
 export type OperationState = (typeof operationStates)[number];
 
@@ -21,17 +25,50 @@ export type OperationState = (typeof operationStates)[number];
 export const activeStates = [
 	"running",
 	"recovering",
+	"cancelling",
 ] as const satisfies readonly OperationState[];
 export const finalStates = [
 	"succeeded",
 	"failed",
+	"cancelled",
 	"timed_out",
 	"superseded",
+	"stalled",
 ] as const satisfies readonly OperationState[];
 export type FinalState = (typeof finalStates)[number];
 
 export const isFinal = (state: OperationState): state is FinalState =>
 	(finalStates as readonly OperationState[]).includes(state);
+
+/**
+ * What the wish to cancel an operation comes to. `ends`: nothing was begun, so it is cancelled at once. `asks`: its
+ * owner is told, and ends it. `repeats`: that was asked before. `late`: it has ended otherwise.
+ */
+export const cancelAnswers: Readonly<
+	Record<OperationState, "ends" | "asks" | "repeats" | "late">
+> = {
+	queued: "ends",
+	running: "asks",
+	recovering: "asks",
+	cancelling: "repeats",
+	cancelled: "repeats",
+	succeeded: "late",
+	failed: "late",
+	timed_out: "late",
+	superseded: "late",
+	stalled: "late",
+};
+
+/** Ends after which the same may be tried again, by a new operation. */
+export const retryableStates = [
+	"failed",
+	"cancelled",
+	"timed_out",
+	"stalled",
+] as const satisfies readonly FinalState[];
+
+export const mayBeRetried = (state: OperationState): boolean =>
+	(retryableStates as readonly OperationState[]).includes(state);
 
 export const phaseNames = [
 	"preparing",
@@ -86,13 +123,25 @@ export const overrunMs = 60_000;
 /** An order that no worker took for so long is not wanted any more. */
 export const queuedForMs = 24 * 60 * 60 * 1_000;
 
-/** How often an operation is begun before the service gives up and says so. */
-export const maxAttempts = 3;
+/** What the parts of a cancellation may take, in milliseconds. */
+export const cancelDeadlinesMs = {
+	/** How often an owner looks whether it was asked to stop. */
+	look: 500,
+	/** How long an interrupted engine may finish what is in flight, before it and all that it started are ended by force. */
+	engine: 30_000,
+	/** How long it may take to find out what exists; after that it is not known. */
+	stock: 10_000,
+	/** All of it, counted from the request. */
+	whole: 2 * 60_000,
+};
 
 /** How far a place in the queue is counted: a count takes as long as the queue is, and every order asks for its own. */
 export const farthestPlace = 200;
 
-/** The pause in milliseconds before attempt `attempt` + 1, after a failure that may pass. */
+/** How often an operation is begun before the service gives up and says so: it is stalled then. */
+export const maxAttempts = 5;
+
+/** The pause in milliseconds before attempt `attempt` + 1, after a failure that may pass: 80 s in all. */
 export const retryDelayMs = (attempt: number): number =>
 	2_000 * 3 ** (attempt - 1);
 
@@ -107,7 +156,7 @@ export const leaseRetryMs = 500;
 
 export interface PhaseRecord {
 	readonly name: PhaseName;
-	readonly state: "running" | "succeeded" | "failed";
+	readonly state: "running" | "succeeded" | "failed" | "cancelled";
 	readonly startedAt: string;
 	readonly finishedAt: string | null;
 }
@@ -141,6 +190,14 @@ export const addChanges = (before: Changes, run: Changes): Changes => ({
 	same: run.same,
 });
 
+/** The wish to cancel an operation, and how it was met. */
+export interface Cancellation {
+	readonly requestedBy: string;
+	readonly requestedAt: Date;
+	/** What was in flight was cut off, and its outcome was recovered from the engine's journal. */
+	readonly forced: boolean;
+}
+
 export interface Operation {
 	readonly id: OperationId;
 	readonly environment: EnvironmentId;
@@ -158,6 +215,11 @@ export interface Operation {
 	readonly finishedAt: Date | null;
 	readonly deadlineAt: Date | null;
 	readonly error: FailureRecord | null;
+	/** The operation that this one tries again. */
+	readonly retryOf: OperationId | null;
+	readonly cancellation: Cancellation | null;
+	/** What there was when it ended cancelled or stalled; null: it was not looked for, or could not be found out. */
+	readonly exists: readonly Existing[] | null;
 }
 
 /**
@@ -188,5 +250,10 @@ export const custody: Readonly<
 		owner: "the worker that holds the lease; until one does, the sweep",
 		deadline: "deadlineAt",
 		endsAs: "timed_out",
+	},
+	cancelling: {
+		owner: "the worker that holds the lease, or the next one; then the sweep",
+		deadline: "deadlineAt",
+		endsAs: "cancelled",
 	},
 };

@@ -2,6 +2,7 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import type { NewEvent } from "../domain/event.ts";
 import type { Changes } from "../domain/operation.ts";
+import { isBookkeeping, presentKind } from "../domain/stock.ts";
 
 /** An error that the engine reported: of a resource, or, without one, of the program or the update. */
 export interface EngineError {
@@ -20,10 +21,6 @@ export interface Translation {
 
 type StepMetadata = NonNullable<EngineEvent["resOutputsEvent"]>["metadata"];
 type Diagnostic = NonNullable<EngineEvent["diagnosticEvent"]>;
-
-// The engine's bookkeeping: nothing of it exists in the cluster.
-const isHidden = (type: string): boolean =>
-	type === "pulumi:pulumi:Stack" || type.startsWith("pulumi:providers:");
 
 // A replacement is counted when the new object is there; the steps around it say nothing more.
 const doneSteps: Record<
@@ -72,7 +69,7 @@ export function makeTranslator(
 
 function translateStep(metadata: StepMetadata): Translation {
 	const step = doneSteps[metadata.op];
-	if (step === undefined || isHidden(metadata.type)) return {};
+	if (step === undefined || isBookkeeping(metadata.type)) return {};
 	const { change, type } = step;
 	if (type === undefined) return { change };
 	const data = {
@@ -99,7 +96,7 @@ function translateDiagnostic(
 	const kind = presentKind(urn.type);
 	const name = names.get(urn.text) ?? urn.name;
 	const error = { kind, name, message };
-	return isHidden(urn.type)
+	return isBookkeeping(urn.type)
 		? { error }
 		: {
 				error,
@@ -116,14 +113,6 @@ function parseUrn(
 	return text === undefined || type === undefined
 		? undefined
 		: { text, type, name: name.join("::") };
-}
-
-/** `kubernetes:apps/v1:Deployment` → `apps/v1/Deployment`; any other type stays as it is. */
-export function presentKind(type: string): string {
-	const [, apiVersion, kind] = /^kubernetes:([^:]+):([^:]+)$/.exec(type) ?? [];
-	return apiVersion === undefined
-		? type
-		: `${apiVersion.replace(/^core\//, "")}/${kind}`;
 }
 
 /** The name that the object has in the cluster; the resource's name in the program where it has none. */

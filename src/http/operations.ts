@@ -1,5 +1,12 @@
-import { findOperation, listOperations } from "../contract/operations.ts";
+import {
+	cancelOperation,
+	findOperation,
+	listOperations,
+	retryOperation,
+} from "../contract/operations.ts";
 import type { Operation } from "../domain/operation.ts";
+import { cancelOperation as orderCancellation } from "../operations/cancel.ts";
+import { retryOperation as orderRetry } from "../operations/retry.ts";
 import type { Db } from "../store/db.ts";
 import {
 	findQueuePlace,
@@ -23,6 +30,19 @@ export const operationRoutes: readonly Route[] = [
 	bind(findOperation, async ({ db }, { actor, params }) =>
 		describeOperation(db, await loadVisibleOperation(db, actor, params.id)),
 	),
+
+	bind(cancelOperation, async ({ db, verbs }, { actor, params }) => {
+		const operation = await loadVisibleOperation(db, actor, params.id);
+		return describeOperation(
+			db,
+			await orderCancellation(verbs, actor, operation),
+		);
+	}),
+
+	bind(retryOperation, async ({ db, verbs }, { actor, params }) => {
+		const operation = await loadVisibleOperation(db, actor, params.id);
+		return describeOperation(db, await orderRetry(verbs, actor, operation));
+	}),
 
 	bind(listOperations, async ({ db, pageKey }, { actor, params, query }) => {
 		const { id } = await loadVisibleEnvironment(db, actor, params.id);

@@ -96,6 +96,18 @@ export const presentOperation = (
 	finishedAt: presentOptionalTime(operation.finishedAt),
 	deadlineAt: presentOptionalTime(operation.deadlineAt),
 	error: operation.error,
+	retryOf: operation.retryOf,
+	cancellation: operation.cancellation && {
+		requestedBy: operation.cancellation.requestedBy,
+		requestedAt: presentTime(operation.cancellation.requestedAt),
+		forced: operation.cancellation.forced,
+	},
+	exists:
+		operation.exists?.map(({ kind, count, notReady }) => ({
+			kind,
+			count,
+			notReady: notReady.map(({ name, condition }) => ({ name, condition })),
+		})) ?? null,
 });
 
 export const presentEvent = (

@@ -1,11 +1,12 @@
 // What an environment's lifecycle is after an operation, where others may wait in line behind it.
-import type { Environment, Lifecycle } from "../domain/environment.ts";
-import type { Db } from "../store/db.ts";
 import {
-	findLastEnd,
-	findNextQueued,
-	listCurrentOperations,
-} from "../store/operations.ts";
+	type Environment,
+	type Lifecycle,
+	lifecycleWithout,
+} from "../domain/environment.ts";
+import type { Db } from "../store/db.ts";
+import { findNextQueued } from "../store/operations.ts";
+import { findLastBegun } from "../store/wishes.ts";
 
 /** After the end of a begun operation: an order that waits its turn has said already what comes, and keeps its word. */
 export async function decideLifecycle(
@@ -16,11 +17,11 @@ export async function decideLifecycle(
 	return (await findNextQueued(trx, id)) === undefined ? end : lifecycle;
 }
 
-/** After the end of an operation that nobody had begun: what it was before that was ordered. */
+/** After the end of an operation that nobody had begun: what the last one that was begun has made of it, or makes of it now. */
 export async function restoreLifecycle(
 	trx: Db,
-	{ id, lifecycle }: Environment,
+	environment: Environment,
 ): Promise<Lifecycle> {
-	if ((await listCurrentOperations(trx, [id])).size > 0) return lifecycle;
-	return (await findLastEnd(trx, id)) === "succeeded" ? "ready" : "failed";
+	const lastBegun = await findLastBegun(trx, environment.id);
+	return decideLifecycle(trx, environment, lifecycleWithout(lastBegun));
 }

@@ -25,6 +25,8 @@ export async function request(
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
 		readonly actor: Actor;
+		/** The operation that this one tries again. */
+		readonly retryOf?: OperationId;
 	},
 ): Promise<Operation> {
 	const id = createOperationId();
@@ -35,11 +37,20 @@ export async function request(
 		revisionFrom: order.revisionFrom,
 		revisionTo: order.revisionTo,
 		requestedBy: order.actor.name,
+		retryOf: order.retryOf,
 	});
 	await appendEvents(
 		transaction,
 		{ environment: order.environment, operation: id },
-		[{ type: "operation.queued", data: { kind: order.kind } }],
+		[
+			{
+				type: "operation.queued",
+				data: {
+					kind: order.kind,
+					...(order.retryOf && { retryOf: order.retryOf }),
+				},
+			},
+		],
 	);
 	return operation;
 }

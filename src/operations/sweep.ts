@@ -66,13 +66,24 @@ async function endOverdue({ db, log }: SweepContext): Promise<number> {
 }
 
 function explainEnd(operation: Operation): Failure {
+	if (operation.state === "cancelling") {
+		return new Failure({
+			code: "cancelled",
+			message:
+				"The operation was cancelled, and no worker came to look what had become of it.",
+			untouched: "What was made so far is still there.",
+			advice:
+				"See that processes of the role `worker` run. Then try it again with POST /v1/operations/{id}:retry, or destroy the environment.",
+		});
+	}
 	if (operation.state !== "queued" && operation.attempt >= maxAttempts) {
 		return new Failure({
 			code: "unavailable",
 			message: `The service gave up after ${operation.attempt} attempts, none of which came to an end.`,
 			untouched: "What was made so far is still there.",
 			advice:
-				"Look at the service's log for why its workers stopped. Destroying the environment cleans up.",
+				"Look at the service's log for why its workers stopped. Then POST /v1/operations/{id}:retry goes on from there; destroying the environment cleans up.",
+			retryable: true,
 		});
 	}
 	return new Failure({
@@ -96,12 +107,15 @@ async function endAbandoned(
 	failure: Failure,
 ): Promise<void> {
 	const error = recordFailure(failure);
-	const state: FinalState =
-		failure.code === "timed_out" ? "timed_out" : "failed";
-	const ended = endRunning(operation.phases, error);
-	const { phases } = ended;
-	if (!(await closeAbandoned(trx, operation.id, { state, error, phases })))
-		return;
+	const state = stateAfter[failure.code] ?? "failed";
+	const ended = endRunning(operation.phases, state, error);
+	const closed = await closeAbandoned(trx, operation.id, {
+		state,
+		error,
+		phases: ended.phases,
+		forced: state === "cancelled",
+	});
+	if (!closed) return;
 	const environment = await lockEnvironment(trx, operation.environment);
 	await updateEnvironment(
 		trx,
@@ -118,7 +132,17 @@ async function endAbandoned(
 		{ environment: operation.environment, operation: operation.id },
 		[
 			...ended.events,
-			{ type: `operation.${state}`, data: { kind: operation.kind, error } },
+			state === "cancelled"
+				? {
+						type: "operation.cancelled",
+						data: {
+							kind: operation.kind,
+							by: operation.cancellation?.requestedBy ?? "",
+							forced: true,
+							exists: null,
+						},
+					}
+				: { type: `operation.${state}`, data: { kind: operation.kind, error } },
 		],
 	);
 }
@@ -126,16 +150,27 @@ async function endAbandoned(
 /** The phase in which the last owner was left: nobody is in it any more. */
 function endRunning(
 	phases: readonly PhaseRecord[],
+	end: FinalState,
 	error: FailureRecord,
 ): { phases: PhaseRecord[]; events: NewEvent[] } {
 	const now = new Date();
 	const events: NewEvent[] = [];
 	const ended = phases.map((phase): PhaseRecord => {
 		if (phase.state !== "running") return phase;
+		const finishedAt = now.toISOString();
+		if (end === "cancelled") return { ...phase, state: end, finishedAt };
 		const durationMs = now.getTime() - Date.parse(phase.startedAt);
 		const data = { phase: phase.name, durationMs, error };
 		events.push({ type: "phase.failed", data });
-		return { ...phase, state: "failed", finishedAt: now.toISOString() };
+		return { ...phase, state: "failed", finishedAt };
 	});
 	return { phases: ended, events };
 }
+
+const stateAfter: Partial<
+	Record<Failure["code"], "cancelled" | "stalled" | "timed_out">
+> = {
+	cancelled: "cancelled",
+	timed_out: "timed_out",
+	unavailable: "stalled",
+};

@@ -1,7 +1,13 @@
 // What the phases of one attempt share.
+import type { AwsAccess, Cloud } from "../domain/aws.ts";
 import type { BlueprintOutputs } from "../domain/blueprint.ts";
 import type { Cluster } from "../domain/cluster.ts";
-import type { Engine, EngineRun, EngineState } from "../domain/engine.ts";
+import type {
+	Engine,
+	EngineRun,
+	EngineState,
+	KnownState,
+} from "../domain/engine.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { NewEvent } from "../domain/event.ts";
 import type { Changes, Operation } from "../domain/operation.ts";
@@ -15,9 +21,11 @@ export interface EngineStateKeeper {
 	describe(lease: Lease, stack: string): EngineState;
 	/**
 	 * Ends the update that this lease's run began and did not end, because its process is gone: what it did is
-	 * recorded, and the stack is free. Nothing happens where there is none.
+	 * recorded, and the stack is free. Returns how many there were: none, if the run ended by itself.
 	 */
-	end(lease: Lease): Promise<unknown>;
+	end(lease: Lease): Promise<number>;
+	/** What the newest state of an environment's stack knows. To be asked when no run of it goes on. */
+	read(run: Pick<EngineRun, "project" | "stack">): Promise<KnownState>;
 }
 
 /** What the worker gives to every attempt. */
@@ -26,8 +34,11 @@ export interface Tools {
 	readonly sealKey: SealKey;
 	readonly engine: Engine;
 	readonly engineState: EngineStateKeeper;
+	/** Ends what an earlier run of a stack left running on this host. For who holds the stack's lease. */
+	readonly endLeftover: (stack: string) => void;
 	/** Connects to the cluster that a kubeconfig names. */
 	readonly connectCluster: (kubeconfig: string) => Cluster;
+	readonly connectCloud: (access: AwsAccess) => Cloud;
 }
 
 /** What one phase leaves to the next. */
@@ -40,6 +51,8 @@ export interface Findings {
 	rolledOut?: ReadonlySet<string>;
 	outputs?: BlueprintOutputs;
 	versions?: Record<string, string>;
+	/** The engine was ended before it had written down what became of all that was in flight. */
+	wasCutOff?: boolean;
 }
 
 /** One phase's view of the attempt. */

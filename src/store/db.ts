@@ -27,6 +27,7 @@ import type {
 import type { ShownParameters } from "../domain/parameters.ts";
 import type { ReleaseImages } from "../domain/release.ts";
 import type { Size } from "../domain/spec.ts";
+import type { Existing } from "../domain/stock.ts";
 import type { TargetSettings } from "../domain/target.ts";
 import type { Role } from "../domain/tenant.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
@@ -132,6 +133,11 @@ export interface Tables {
 		changes: JSONColumnType<Changes>;
 		requested_by: string;
 		error: JSONColumnType<FailureRecord | null, string | undefined, string>;
+		retry_of: OperationId | null;
+		cancel_requested_by: string | null;
+		cancel_requested_at: OptionalTime;
+		is_forced: Generated<boolean>;
+		existing: JSONColumnType<Existing[] | null, string | undefined, string>;
 		lease_owner: string | null;
 		lease_expires_at: OptionalTime;
 		fence: number | null;

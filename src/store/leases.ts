@@ -18,6 +18,7 @@ import {
 	phaseDeadlineMs,
 	phasesOf,
 } from "../domain/operation.ts";
+import type { Existing } from "../domain/stock.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
 import { type Db, toJsonb, violatedIndex } from "./db.ts";
 import { toOperation } from "./operations.ts";
@@ -85,7 +86,7 @@ export async function claimOperation(
 		const row = await db
 			.updateTable("operations as o")
 			.set({
-				state: sql`case when o.state = 'queued' then 'running' else 'recovering' end`,
+				state: sql`case o.state when 'queued' then 'running' when 'cancelling' then 'cancelling' else 'recovering' end`,
 				attempt: sql`o.attempt + 1`,
 				lease_owner: request.owner,
 				lease_expires_at: leaseEnd,
@@ -96,7 +97,13 @@ export async function claimOperation(
 				deadline_at: sql`coalesce(o.deadline_at, ${deadline})`,
 			})
 			.where("o.id", "=", request.id)
-			.where("o.attempt", "<", request.maxAttempts)
+			.where((eb) =>
+				eb.or([
+					eb("o.attempt", "<", request.maxAttempts),
+					// It is not begun again: whoever takes it ends it.
+					eb("o.state", "=", "cancelling"),
+				]),
+			)
 			.where((eb) =>
 				eb.or([
 					eb.and([
@@ -150,6 +157,21 @@ const owned = (db: Db, lease: Lease) =>
 		.where("id", "=", lease.operation)
 		.where("fence", "=", lease.fence)
 		.where("state", "in", activeStates);
+
+/** Whether somebody asked for the operation to be cancelled. False as well for who is not its owner any more. */
+export async function isCancelRequested(
+	db: Db,
+	lease: Lease,
+): Promise<boolean> {
+	const row = await db
+		.selectFrom("operations")
+		.select("id")
+		.where("id", "=", lease.operation)
+		.where("fence", "=", lease.fence)
+		.where("state", "=", "cancelling")
+		.executeTakeFirst();
+	return row !== undefined;
+}
 
 /**
  * Keeps the lease for another `leaseMs`. Throws `lease_lost`, also to an owner that is over the operation's deadline
@@ -231,12 +253,20 @@ export async function recordProgress(
 export async function closeOperation(
 	db: Db,
 	lease: Lease,
-	outcome: { readonly state: FinalState; readonly error: FailureRecord | null },
+	outcome: {
+		readonly state: FinalState;
+		readonly error: FailureRecord | null;
+		/** What is there at its end, as far as it was looked for. */
+		readonly exists?: readonly Existing[] | null;
+		readonly forced?: boolean;
+	},
 ): Promise<void> {
 	const result = await owned(db, lease)
 		.set({
 			state: outcome.state,
 			error: toJsonb(outcome.error),
+			...(outcome.exists && { existing: toJsonb(outcome.exists) }),
+			...(outcome.forced && { is_forced: true }),
 			finished_at: sql<Date>`now()`,
 			lease_owner: null,
 		})
@@ -259,7 +289,7 @@ export async function releaseLease(
 ): Promise<void> {
 	const result = await owned(db, lease)
 		.set({
-			state: "recovering",
+			state: sql`case state when 'cancelling' then 'cancelling' else 'recovering' end`,
 			lease_owner: null,
 			lease_expires_at: sql<Date>`now()`,
 			not_before: sql<Date>`now() + make_interval(secs => ${options.delayMs / 1000})`,

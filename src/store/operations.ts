@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import {
+	activeStates,
 	farthestPlace,
 	finalStates,
 	noChanges,
@@ -35,6 +36,16 @@ export const toOperation = (row: OperationRow): Operation => ({
 	finishedAt: row.finished_at,
 	deadlineAt: row.deadline_at,
 	error: row.error,
+	retryOf: row.retry_of,
+	cancellation:
+		row.cancel_requested_by === null || row.cancel_requested_at === null
+			? null
+			: {
+					requestedBy: row.cancel_requested_by,
+					requestedAt: row.cancel_requested_at,
+					forced: row.is_forced,
+				},
+	exists: row.existing,
 });
 
 export async function createOperation(
@@ -46,6 +57,7 @@ export async function createOperation(
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
 		readonly requestedBy: string;
+		readonly retryOf?: OperationId | undefined;
 	},
 ): Promise<Operation> {
 	const row = await db
@@ -60,6 +72,7 @@ export async function createOperation(
 			revision_to: operation.revisionTo,
 			changes: JSON.stringify(noChanges),
 			requested_by: operation.requestedBy,
+			retry_of: operation.retryOf ?? null,
 		})
 		.returningAll()
 		.executeTakeFirstOrThrow();
@@ -207,22 +220,6 @@ export async function findNextQueued(
 	return row?.id;
 }
 
-/** How the last operation ended that was begun; undefined if none was. */
-export async function findLastEnd(
-	db: Db,
-	environment: EnvironmentId,
-): Promise<OperationState | undefined> {
-	const row = await db
-		.selectFrom("operations")
-		.select("state")
-		.where("environment_id", "=", environment)
-		.where("started_at", "is not", null)
-		.where("finished_at", "is not", null)
-		.orderBy("sequence", "desc")
-		.executeTakeFirst();
-	return row?.state;
-}
-
 const open = (db: Db) =>
 	db.selectFrom("operations as o").where("o.finished_at", "is", null);
 
@@ -270,7 +267,7 @@ export async function takeForgotten(
 					),
 				]),
 				eb.and([
-					eb("o.state", "in", ["running", "recovering"]),
+					eb("o.state", "in", activeStates),
 					sql<boolean>`o.lease_expires_at < now()`,
 					sql<boolean>`coalesce(o.not_before, now()) <= now()`,
 					// Sent once per expiry, then again only after `afterMs`.
@@ -306,10 +303,14 @@ export async function listOverdue(
 		.where((eb) =>
 			eb.or([
 				eb.and([
-					eb("o.state", "in", ["running", "recovering"]),
+					eb("o.state", "in", activeStates),
 					sql<boolean>`o.lease_expires_at < now()`,
 					eb.or([
-						eb("o.attempt", ">=", limits.maxAttempts),
+						// One that is being cancelled is not begun again, only ended: its time bounds that.
+						eb.and([
+							eb("o.state", "<>", "cancelling"),
+							eb("o.attempt", ">=", limits.maxAttempts),
+						]),
 						sql<boolean>`o.deadline_at < now()`,
 					]),
 				]),
@@ -335,6 +336,7 @@ export async function closeAbandoned(
 		readonly state: OperationState;
 		readonly error: Operation["error"];
 		readonly phases: Operation["phases"];
+		readonly forced?: boolean;
 	},
 ): Promise<boolean> {
 	const result = await db
@@ -343,6 +345,7 @@ export async function closeAbandoned(
 			state: outcome.state,
 			error: JSON.stringify(outcome.error),
 			phases: JSON.stringify(outcome.phases),
+			...(outcome.forced && { is_forced: true }),
 			finished_at: sql<Date>`now()`,
 			lease_owner: null,
 		})

@@ -28,6 +28,8 @@ for (const endpoint of api) {
 		assert.equal(endpoint.orders === true, endpoint.status === 202);
 		assert.equal(endpoint.response === null, endpoint.status === 204);
 		const takesBody = endpoint.method === "POST" || endpoint.method === "PATCH";
+		// A verb may say all that there is to say.
+		if (endpoint.path.includes("}:")) return;
 		assert.equal(endpoint.body !== undefined, takesBody);
 	});
 

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-	makeTranslator,
-	presentKind,
-	presentMessage,
-} from "../../src/engine/events.ts";
+import { presentKind } from "../../src/domain/stock.ts";
+import { makeTranslator, presentMessage } from "../../src/engine/events.ts";
 import { readRecorded, translateRecorded } from "./recorded.ts";
 
 /** An event as `type kind name`. */

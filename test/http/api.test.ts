@@ -19,6 +19,7 @@ import {
 let door: Door;
 let environment: string;
 let operation: string;
+let unwantedOperation: string;
 let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
@@ -30,6 +31,7 @@ before(async () => {
 	operation = given.operation.id;
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
+	unwantedOperation = (await givenEnvironment(door)).operation.id;
 	spareToken = (
 		await createToken(door.db, {
 			tenant: door.admin.actor.tenant.id,
@@ -54,6 +56,9 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	listOperations: () => ({ id: environment }),
 	listEnvironmentEvents: () => ({ id: environment }),
 	findOperation: () => ({ id: operation }),
+	cancelOperation: () => ({ id: unwantedOperation }),
+	// It was cancelled by the walk, just before.
+	retryOperation: () => ({ id: unwantedOperation }),
 	listOperationEvents: () => ({ id: operation }),
 	listBlueprints: () => ({}),
 	listReleases: () => ({}),

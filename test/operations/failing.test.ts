@@ -56,14 +56,18 @@ test("a failure that will not pass ends the operation, says why, and the environ
 	);
 });
 
-test("a failure that may pass is tried again after a pause, and only so often", async () => {
+test("a failure that may pass is tried again after a pause, and only so often: then the operation is stalled", async () => {
 	const { id, environment } = await givenQueued("flaky");
 	const away = new Failure({
 		code: "unavailable",
 		message: "The API server is away.",
 		retryable: true,
 	});
-	const world = makeScriptedWorld({ up: async () => Promise.reject(away) });
+	const exists = [{ kind: "v1/Namespace", count: 1, notReady: [] }];
+	const world = makeScriptedWorld({
+		up: async () => Promise.reject(away),
+		stock: async () => exists,
+	});
 	for (let i = 1; i < maxAttempts; i++) {
 		assert.equal(await attempt(installation, world, id), "postponed");
 		const row = await database.db
@@ -90,8 +94,12 @@ test("a failure that may pass is tried again after a pause, and only so often", 
 	}
 	assert.equal(await attempt(installation, world, id), "final");
 	const operation = await findOperation(database.db, id, undefined);
-	assert.equal(operation?.state, "failed");
+	assert.equal(operation?.state, "stalled");
 	assert.equal(operation.attempt, maxAttempts);
+	assert.deepEqual(operation.exists, exists);
+	const { message = "", advice = "" } = operation.error ?? {};
+	assert.match(message, /5 attempts.*in the phase applying: The API server/);
+	assert.match(advice, /:retry/);
 	const events = await listEvents(
 		database.db,
 		{ environment },
@@ -100,6 +108,10 @@ test("a failure that may pass is tried again after a pause, and only so often", 
 	assert.equal(
 		events.filter((event) => event.type === "operation.postponed").length,
 		maxAttempts - 1,
+	);
+	assert.deepEqual(
+		events.slice(-2).map((event) => event.type),
+		["phase.failed", "operation.stalled"],
 	);
 });
 

@@ -95,7 +95,7 @@ test("an operation that pauses after a failure is sent when its pause is over", 
 	assert.deepEqual(installation.sent, [id]);
 });
 
-test("an operation that was begun too often is ended as failed, and its environment too", async () => {
+test("an operation that was begun too often is stalled, and its environment failed", async () => {
 	const { id, environment } = await givenQueued();
 	await alter(
 		id,
@@ -103,7 +103,7 @@ test("an operation that was begun too often is ended as failed, and its environm
 	);
 	assert.deepEqual(await pass(), { resent: 0, ended: 1 });
 	const operation = await findOperation(database.db, id, undefined);
-	assert.equal(operation?.state, "failed");
+	assert.equal(operation?.state, "stalled");
 	assert.equal(operation.error?.code, "unavailable");
 	assert.equal(
 		(await loadEnvironment(database.db, environment)).lifecycle,
@@ -114,7 +114,29 @@ test("an operation that was begun too often is ended as failed, and its environm
 		{ environment },
 		{ after: 0, limit: 10 },
 	);
-	assert.equal(events.at(-1)?.type, "operation.failed");
+	assert.equal(events.at(-1)?.type, "operation.stalled");
+});
+
+test("one that is being cancelled and has no owner is sent again however often it was begun, and ended as cancelled when its time is over", async () => {
+	const { id, environment } = await givenQueued();
+	await alter(
+		id,
+		sql`state = 'cancelling', cancel_requested_by = 'someone', cancel_requested_at = now(), attempt = ${maxAttempts}, fence = 1, lease_expires_at = now() - interval '1 second', enqueued_at = now() - interval '1 minute', deadline_at = now() + interval '1 minute'`,
+	);
+	installation.sent.length = 0;
+	assert.deepEqual(await pass(), { resent: 1, ended: 0 });
+	assert.deepEqual(installation.sent, [id]);
+
+	await alter(id, sql`deadline_at = now() - interval '1 second'`);
+	assert.deepEqual(await pass(), { resent: 0, ended: 1 });
+	const operation = await findOperation(database.db, id, undefined);
+	assert.equal(operation?.state, "cancelled");
+	assert.equal(operation.cancellation?.forced, true);
+	assert.equal(operation.exists, null);
+	assert.equal(
+		(await loadEnvironment(database.db, environment)).lifecycle,
+		"failed",
+	);
 });
 
 test("an operation over its deadline without an owner is timed out", async () => {

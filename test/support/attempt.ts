@@ -1,8 +1,10 @@
 // One attempt at an operation, as a worker makes it, with a scripted engine and cluster.
 
 import type { OperationId } from "../../src/domain/ids.ts";
-import { type AttemptEnd, apply } from "../../src/operations/apply.ts";
+import { apply } from "../../src/operations/apply.ts";
 import { claim } from "../../src/operations/claim.ts";
+import type { AttemptEnd } from "../../src/operations/ending.ts";
+import type { EngineStateKeeper } from "../../src/operations/work.ts";
 import type { ScriptedWorld } from "./engine.ts";
 import type { Installation } from "./given.ts";
 import { silentLog } from "./given.ts";
@@ -12,7 +14,11 @@ export async function attempt(
 	installation: Installation,
 	world: ScriptedWorld,
 	id: OperationId,
-	options: { readonly stopping?: AbortSignal; readonly owner?: string } = {},
+	options: {
+		readonly stopping?: AbortSignal;
+		readonly owner?: string;
+		readonly engineState?: Partial<EngineStateKeeper>;
+	} = {},
 ): Promise<AttemptEnd | "nothing"> {
 	const { db, sealKey } = installation;
 	const ownership = await claim(
@@ -29,8 +35,12 @@ export async function attempt(
 			connectCluster,
 			engineState: {
 				describe: () => ({ url: "http://127.0.0.1:1", environment: {} }),
-				end: async () => {},
+				end: async () => 0,
+				read: async () => ({ resources: [], pending: [] }),
+				...options.engineState,
 			},
+			endLeftover: () => {},
+			connectCloud: () => ({ clearUnknown: async () => [], close: () => {} }),
 		},
 		ownership,
 		stopping: options.stopping ?? new AbortController().signal,

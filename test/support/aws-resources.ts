@@ -45,10 +45,11 @@ export function makeClients(inputs: Inputs): AwsClients {
 }
 
 interface ResourceType {
-	/** Makes it, or makes it as it is to be. */
+	/** Makes it, or, if it is there by the engine's state, makes it as it is to be. */
 	apply(
 		clients: AwsClients,
 		inputs: Inputs,
+		isThere: boolean,
 	): Promise<{ readonly id: string; readonly outputs: Inputs }>;
 	remove(clients: AwsClients, state: Inputs): Promise<void>;
 }
@@ -64,11 +65,11 @@ interface Made {
 
 /** A type by its two calls; `I` is what its inputs are. */
 const makeType = <I extends object>(
-	put: (clients: AwsClients, inputs: I) => Promise<Made>,
+	put: (clients: AwsClients, inputs: I, isThere: boolean) => Promise<Made>,
 	remove: (clients: AwsClients, state: I) => Promise<unknown>,
 ): ResourceType => ({
-	async apply(clients, inputs) {
-		const { id, outputs } = await put(clients, inputs as unknown as I);
+	async apply(clients, inputs, isThere) {
+		const { id, outputs } = await put(clients, inputs as unknown as I, isThere);
 		return { id, outputs: { ...inputs, ...outputs } };
 	},
 	async remove(clients, state) {
@@ -146,12 +147,16 @@ interface EncryptionRule {
 
 export const resources: Readonly<Record<string, ResourceType>> = {
 	"aws:s3/bucket:Bucket": makeType<{ bucket: string; forceDestroy: boolean }>(
-		async (clients, { bucket: Bucket }) => {
-			await clients.s3
-				.send(new s3.CreateBucketCommand({ Bucket }))
-				.catch((error: Error) => {
-					if (error.name !== "BucketAlreadyOwnedByYou") throw error;
-				});
+		async (clients, { bucket: Bucket }, isThere) => {
+			// As the real one: a bucket that is there already is an error (BucketAlreadyOwnedByYou).
+			if (!isThere) {
+				await clients.s3.send(
+					new s3.CreateBucketCommand({
+						Bucket,
+						CreateBucketConfiguration: { LocationConstraint: "eu-central-1" },
+					}),
+				);
+			}
 			await clients.s3.send(
 				new s3.PutBucketTaggingCommand({
 					Bucket,

@@ -58,11 +58,18 @@ export async function startAws(): Promise<Aws> {
 	};
 }
 
-/** The stand-in for the AWS provider as an executable file in `folder`. */
+/**
+ * The stand-in for the AWS provider as an executable file in `folder`. As long as the file `held` holds a resource's
+ * type, those that are made of it never come to their end.
+ */
 export function makeAwsProvider(folder: string): string {
 	const file = join(folder, "pulumi-resource-aws");
 	const provider = join(import.meta.dirname, "aws-provider.ts");
-	writeFileSync(file, `#!/bin/sh\nexec "${process.execPath}" "${provider}"\n`);
+	const held = join(folder, "held");
+	writeFileSync(
+		file,
+		`#!/bin/sh\nexec "${process.execPath}" "${provider}" "${held}"\n`,
+	);
 	chmodSync(file, 0o755);
 	return file;
 }

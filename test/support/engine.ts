@@ -5,6 +5,7 @@ import type {
 	Backup,
 	Cluster,
 	ClusterHooks,
+	StockRequest,
 } from "../../src/domain/cluster.ts";
 import type {
 	Engine,
@@ -13,6 +14,7 @@ import type {
 	EngineRun,
 } from "../../src/domain/engine.ts";
 import { noChanges } from "../../src/domain/operation.ts";
+import type { Existing } from "../../src/domain/stock.ts";
 import { Failure } from "../../src/failure.ts";
 
 export const scriptedOutputs: BlueprintOutputs = {
@@ -55,6 +57,7 @@ export interface Script {
 	rolledOut?: (hooks: ClusterHooks) => Promise<void>;
 	gone?: (hooks: ClusterHooks) => Promise<void>;
 	verify?: (hooks: ClusterHooks) => Promise<Record<string, string>>;
+	stock?: (request: StockRequest) => Promise<readonly Existing[]>;
 }
 
 export interface ScriptedWorld {
@@ -115,6 +118,11 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 				verifications.push(run);
 				images.push(image);
 				return (await script.verify?.(hooks)) ?? { server: "0.6.0" };
+			},
+			async recountQuotas() {},
+			async takeStock(request) {
+				calls.push("stock");
+				return (await script.stock?.(request)) ?? [];
 			},
 			async backUp() {
 				calls.push("backUp");

@@ -81,6 +81,8 @@ export interface Surroundings {
 	readonly databaseUrl: string;
 	readonly kubeconfig: string;
 	readonly queueUrl?: string;
+	/** Besides. */
+	readonly variables?: Readonly<Record<string, string>>;
 }
 
 export interface Service {
@@ -106,6 +108,7 @@ export async function installService(
 		PORT: "0",
 		LOG_LEVEL: "debug",
 		WORKER_CHILDREN: "2",
+		...surroundings.variables,
 	};
 	const role = await startRole("migrate", environment);
 	await role.stop();

@@ -2,15 +2,18 @@
 // only this environment uses, and the engine's state knows what the run before has done.
 import type { EngineOutcome } from "../../domain/engine.ts";
 import { addChanges } from "../../domain/operation.ts";
+import { resolvePending } from "../pending.ts";
 import { startRollOut } from "../roll-out.ts";
 import { take, type Work } from "../work.ts";
 
 export async function applyProgram(work: Work): Promise<void> {
-	const outcome = await runEngine(work).finally(
+	await resolvePending(work);
+	const outcome = await runEngine(work).finally(async () => {
 		// Nothing of the run is left by now. If it could not say so itself, the stack would stay taken for the
 		// five minutes that the engine's own lease lasts.
-		() => work.tools.engineState.end(work.lease),
-	);
+		const ended = await work.tools.engineState.end(work.lease);
+		if (ended > 0) work.findings.wasCutOff = true;
+	});
 	work.findings.changes = addChanges(work.operation.changes, outcome.changes);
 	if (outcome.outputs !== null) work.findings.outputs = outcome.outputs;
 }

@@ -1,0 +1,82 @@
+// Tries again what did not succeed. An end is an end, so this is a new operation for the same revision, which says what
+// it is a retry of; it goes on from what is there, as any attempt does.
+import { type Environment, lifecycleDuring } from "../domain/environment.ts";
+import { mayBeRetried, type Operation } from "../domain/operation.ts";
+import type { Actor } from "../domain/tenant.ts";
+import { Failure } from "../failure.ts";
+import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
+import { findOperation } from "../store/operations.ts";
+import { findFollower } from "../store/wishes.ts";
+import { nudge, request, type VerbContext } from "./request.ts";
+
+/**
+ * Asked again while the retry waits or runs, that one is returned. Throws `conflict` when the operation did not end
+ * in a way that can be tried again, is not the newest of its environment, or led to a revision that is not wished
+ * for any more.
+ */
+export async function retryOperation(
+	context: VerbContext,
+	actor: Actor,
+	{ id, environment: place }: Operation,
+): Promise<Operation> {
+	const retried = await context.db.transaction().execute(async (trx) => {
+		const environment = await lockEnvironment(trx, place);
+		const operation = await findOperation(trx, id, undefined);
+		if (operation === undefined) throw new Error(`${id} is gone`);
+		const follower = await findFollower(trx, operation);
+		if (follower?.retryOf === id && follower.finishedAt === null) {
+			return follower;
+		}
+		const reason = refusal(operation, follower, environment);
+		if (reason !== undefined) throw refused(reason);
+		const { kind, revisionTo } = operation;
+		const ordered = await request(trx, {
+			environment: place,
+			kind,
+			revisionFrom: environment.revision,
+			revisionTo,
+			actor,
+			retryOf: id,
+		});
+		await updateEnvironment(trx, place, { lifecycle: lifecycleDuring[kind] });
+		return ordered;
+	});
+	nudge(context, retried);
+	return retried;
+}
+
+function refusal(
+	operation: Operation,
+	follower: Operation | undefined,
+	environment: Environment,
+): Pick<Failure, "message" | "advice"> | undefined {
+	const { id, state, revisionTo } = operation;
+	if (!mayBeRetried(state)) {
+		return {
+			message: `The operation ${id} is ${state}; only one that failed, stalled, timed out or was cancelled can be tried again.`,
+			advice: "Follow its events.",
+		};
+	}
+	if (follower !== undefined) {
+		return {
+			message: `The operation ${id} is not the newest of its environment: ${follower.id} (${follower.kind}, ${follower.state}) came after it.`,
+			advice: `Look at GET /v1/operations/${follower.id}.`,
+		};
+	}
+	// Nothing is wished for by a destroy; everything else leads to a revision.
+	if (revisionTo !== null && revisionTo !== environment.desiredRevision) {
+		return {
+			message: `The operation ${id} led to revision ${revisionTo}; revision ${environment.desiredRevision} is wished for now.`,
+			advice: "Order what you want the environment to be.",
+		};
+	}
+	return undefined;
+}
+
+const refused = ({ message, advice }: Pick<Failure, "message" | "advice">) =>
+	new Failure({
+		code: "conflict",
+		message,
+		untouched: "Nothing was ordered.",
+		...(advice !== undefined && { advice }),
+	});

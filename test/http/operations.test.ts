@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type Door, endOperation, givenEnvironment, openDoor } from "./door.ts";
+
+let door: Door;
+before(async () => {
+	door = await openDoor();
+});
+after(() => door.close());
+
+const post = (path: string, token = door.operator.token) =>
+	door.call("POST", path, { token });
+
+test("a queued operation is cancelled by the answer, which is the operation, and asking again changes nothing", async () => {
+	const { environment, operation } = await givenEnvironment(door);
+	const path = `/v1/operations/${operation.id}:cancel`;
+	const first = await post(path);
+	assert.equal(first.status, 202, first.text);
+	assert.equal(first.headers.get("location"), `/v1/operations/${operation.id}`);
+	const { state, cancellation, exists, retryOf } = first.body;
+	assert.deepEqual([state, exists, retryOf], ["cancelled", [], null]);
+	const { requestedBy, forced } = cancellation as Record<string, unknown>;
+	assert.deepEqual([requestedBy, forced], ["acme operator", false]);
+	const again = await post(path);
+	assert.equal(again.status, 202);
+	assert.deepEqual(again.body, first.body);
+	const { body } = await door.call(
+		"GET",
+		`/v1/environments/${environment.id}`,
+		{
+			token: door.viewer.token,
+		},
+	);
+	assert.deepEqual([body.lifecycle, body.activeOperation], ["failed", null]);
+});
+
+test("cancelling what has ended is a conflict that names its state and leaves it alone", async () => {
+	const { operation } = await givenEnvironment(door);
+	await endOperation(door.db, operation.id);
+	const answer = await post(`/v1/operations/${operation.id}:cancel`);
+	assert.equal(answer.status, 409);
+	assert.equal(answer.body.code, "conflict");
+	assert.match(answer.text, /it is succeeded/);
+});
+
+test("a retry is a new operation that says of what; asked twice it is the same", async () => {
+	const { operation } = await givenEnvironment(door);
+	const refused = await post(`/v1/operations/${operation.id}:retry`);
+	assert.equal(refused.status, 409);
+	assert.match(refused.text, /is queued/);
+	await post(`/v1/operations/${operation.id}:cancel`);
+	const retried = await post(`/v1/operations/${operation.id}:retry`);
+	assert.equal(retried.status, 202, retried.text);
+	assert.notEqual(retried.body.id, operation.id);
+	assert.equal(retried.body.retryOf, operation.id);
+	assert.equal(
+		retried.headers.get("location"),
+		`/v1/operations/${retried.body.id}`,
+	);
+	const again = await post(`/v1/operations/${operation.id}:retry`);
+	assert.equal(again.body.id, retried.body.id);
+});
+
+test("a verb that does not exist is not taken for a part of an id", async () => {
+	const { operation } = await givenEnvironment(door);
+	const answer = await post(`/v1/operations/${operation.id}:explode`);
+	assert.equal(answer.status, 405);
+	const { body } = await door.call("GET", `/v1/operations/${operation.id}`, {
+		token: door.viewer.token,
+	});
+	assert.equal(body.state, "queued");
+});
