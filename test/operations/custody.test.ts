@@ -41,7 +41,9 @@ for (const state of open) {
 		const place = async (overdueMs: number) => {
 			const isQueued = custody[state].deadline === "queuedForMs";
 			const age = isQueued ? queuedForMs + overdueMs : 0;
-			await sql`update operations set state = ${state},
+			const canceller = state === "cancelling" ? "acme operator" : null;
+			await sql`update operations set state = ${state}, cancel_requested_by = ${canceller}::text,
+				cancel_requested_at = case when ${canceller}::text is null then null else now() end,
 				created_at = now() - make_interval(secs => ${age / 1000}),
 				fence = ${isQueued ? null : 1}::bigint, attempt = ${isQueued ? 0 : 1},
 				lease_expires_at = ${isQueued ? null : "-infinity"}::timestamptz,

@@ -549,7 +549,7 @@ test("whatever happens to operations, the store does what the model says, and al
 	// A model that hardly moves proves nothing.
 	assert.ok(steps > 400, `${steps} steps`);
 	assert.deepEqual([...seen].sort(), [
-		"failed",
+		"stalled",
 		"succeeded",
 		"superseded",
 		"timed_out",

@@ -131,7 +131,7 @@ export function endsAs(one: ModelOperation): FinalState | undefined {
 		return one.ageMs >= queuedForMs ? "timed_out" : undefined;
 	}
 	if (!isActive(one) || one.leaseLeftMs > 0) return undefined;
-	if (one.attempt >= maxAttempts) return "failed";
+	if (one.attempt >= maxAttempts) return "stalled";
 	return (one.timeLeftMs ?? 0) <= 0 ? "timed_out" : undefined;
 }
 

@@ -205,7 +205,10 @@ test("a phase in which the last owner was left has failed with the operation", a
 
 test("a destroy that no worker ever took leaves a ready environment ready", async () => {
 	const { id, environment } = await givenQueued();
-	await alter(id, sql`state = 'succeeded', finished_at = now()`);
+	await alter(
+		id,
+		sql`state = 'succeeded', started_at = now(), finished_at = now()`,
+	);
 	await updateEnvironment(database.db, environment, {
 		lifecycle: "ready",
 		health: "healthy",
