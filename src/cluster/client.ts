@@ -22,6 +22,8 @@ export interface ApiRequest {
 	readonly path: string;
 	readonly query?: Readonly<Record<string, string>>;
 	readonly body?: object;
+	/** The form of the answer; JSON of the whole object if it is not said. */
+	readonly accept?: string;
 	readonly signal: AbortSignal;
 }
 
@@ -69,7 +71,10 @@ export function makeClient(kubeconfig: string, limits: ClusterLimits): Client {
 		url.search = new URLSearchParams(request.query).toString();
 		const options: RequestOptions = {
 			method: request.method ?? "GET",
-			headers: { accept: "application/json", "user-agent": "impresario" },
+			headers: {
+				accept: request.accept ?? "application/json",
+				"user-agent": "impresario",
+			},
 			signal,
 		};
 		await access.authenticate(options);

@@ -11,6 +11,7 @@ import {
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
+import { listLeftovers } from "./leftovers.ts";
 import { findOperation, listOperations } from "./operations.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
 import { listTargets } from "./targets.ts";
@@ -33,6 +34,7 @@ export const api: readonly Endpoint[] = [
 	findRelease,
 	createRelease,
 	listTargets,
+	listLeftovers,
 	listTenants,
 	createTenant,
 	listTokens,

@@ -63,9 +63,31 @@ function shortenLabel(label: string): string {
 	return `${label.slice(0, labelLength - digest.length - 1)}-${digest}`;
 }
 
+/** What an environment keeps in AWS: a bucket for each, and a user of that name. Programs use the same names. */
+export const storagePurposes = ["uploads", "backups"] as const;
+
+/** The name of a bucket and of its user: free in all of AWS, because an environment's id is random. */
+export const storageName = (
+	environment: string,
+	purpose: (typeof storagePurposes)[number],
+) => `impresario-${environment.replaceAll("_", "-")}-${purpose}`;
+
 /** The Job that makes or restores a backup on demand. `run` is a DNS label. */
 export const backupJobName = (kind: "backup" | "restore", run: string) =>
 	`${kind}-${run}`;
 
 /** The Job that verifies an environment in one attempt of an operation. `run` is a DNS label. */
 export const verifyJobName = (run: string) => `verify-${run}`;
+
+export const storageNamePrefix = "impresario-env-";
+
+/** The way back from `storageName`; undefined for what is not named by it. */
+export function readStorageName(
+	name: string,
+): { readonly environment: string; readonly purpose: string } | undefined {
+	const [, random, purpose] =
+		/^impresario-env-([0-9a-z]{20})-([a-z]+)$/.exec(name) ?? [];
+	return random === undefined || purpose === undefined
+		? undefined
+		: { environment: `env_${random}`, purpose };
+}

@@ -1,4 +1,5 @@
 // What the phases of one attempt share.
+import type { AwsAccess, Cloud } from "../domain/aws.ts";
 import type { BlueprintOutputs } from "../domain/blueprint.ts";
 import type { Cluster } from "../domain/cluster.ts";
 import type { Engine, EngineRun, EngineState } from "../domain/engine.ts";
@@ -28,6 +29,7 @@ export interface Tools {
 	readonly engineState: EngineStateKeeper;
 	/** Connects to the cluster that a kubeconfig names. */
 	readonly connectCluster: (kubeconfig: string) => Cluster;
+	readonly connectCloud: (access: AwsAccess) => Cloud;
 }
 
 /** What one phase leaves to the next. */

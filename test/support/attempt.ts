@@ -31,6 +31,7 @@ export async function attempt(
 				describe: () => ({ url: "http://127.0.0.1:1", environment: {} }),
 				end: async () => {},
 			},
+			connectCloud: world.connectCloud,
 		},
 		ownership,
 		stopping: options.stopping ?? new AbortController().signal,

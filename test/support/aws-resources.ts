@@ -145,8 +145,12 @@ interface EncryptionRule {
 }
 
 export const resources: Readonly<Record<string, ResourceType>> = {
-	"aws:s3/bucket:Bucket": makeType<{ bucket: string; forceDestroy: boolean }>(
-		async (clients, { bucket: Bucket }) => {
+	"aws:s3/bucket:Bucket": makeType<{
+		bucket: string;
+		forceDestroy: boolean;
+		tags?: Readonly<Record<string, string>>;
+	}>(
+		async (clients, { bucket: Bucket, tags }) => {
 			await clients.s3
 				.send(new s3.CreateBucketCommand({ Bucket }))
 				.catch((error: Error) => {
@@ -155,7 +159,12 @@ export const resources: Readonly<Record<string, ResourceType>> = {
 			await clients.s3.send(
 				new s3.PutBucketTaggingCommand({
 					Bucket,
-					Tagging: { TagSet: listTags(clients) },
+					Tagging: {
+						TagSet: listTags({
+							...clients,
+							tags: { ...clients.tags, ...tags },
+						}),
+					},
 				}),
 			);
 			return { id: Bucket, outputs: { arn: `arn:aws:s3:::${Bucket}` } };
