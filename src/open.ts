@@ -13,6 +13,7 @@ import {
 import { hostname, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
+import type { AwsAccess, Cloud } from "./domain/aws.ts";
 import { builtInReleases } from "./domain/release.ts";
 import { Failure } from "./failure.ts";
 import { openFeed } from "./feed/listen.ts";
@@ -210,11 +211,14 @@ const lazyReach: Reach = {
 		const { makeCluster } = await import("./cluster/connect.ts");
 		return makeCluster(kubeconfig);
 	},
-	async connectCloud(access) {
-		const { makeCloud } = await import("./aws/connect.ts");
-		return makeCloud(access);
-	},
+	connectCloud,
 };
+
+/** AWS's client takes more than a second and some 60 MiB: most installations never need it. */
+async function connectCloud(access: AwsAccess): Promise<Cloud> {
+	const { makeCloud } = await import("./aws/connect.ts");
+	return makeCloud(access);
+}
 
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
@@ -254,7 +258,6 @@ export async function openWorker(base: Base) {
 	const { config, log } = base;
 	const { decidePoolSize, makePool } = await import("./worker/pool.ts");
 	const { startConsumer } = await import("./worker/consume.ts");
-	const { makeCloud } = await import("./aws/connect.ts");
 	const { makeCluster } = await import("./cluster/connect.ts");
 	const tools = loadTools(config);
 	const size =
@@ -299,7 +302,7 @@ export async function openWorker(base: Base) {
 			db: base.database.db,
 			sealKey: base.sealKey,
 			connectCluster: makeCluster,
-			connectCloud: makeCloud,
+			connectCloud,
 			engineState: {
 				describe: (lease, stack) => ({
 					url: backend.url,

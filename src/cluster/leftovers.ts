@@ -110,7 +110,8 @@ function composePath(of: {
 
 interface Page {
 	readonly metadata?: { readonly continue?: string };
-	readonly items: readonly KubeObject[];
+	/** null where there are none, in this form of a list only. */
+	readonly items: readonly KubeObject[] | null;
 }
 
 const pageSize = "500";
@@ -147,7 +148,7 @@ async function listKind(
 			);
 		}
 		found.push(
-			...answer.body.items
+			...(answer.body.items ?? [])
 				.filter(isOnItsOwn)
 				.map((object) => toOwned(of.kind, object)),
 		);

@@ -7,21 +7,16 @@ import { Failure } from "../failure.ts";
 import { take, type Work } from "./work.ts";
 
 /** In milliseconds. AWS may list for a while what was deleted already (S3, "Data consistency model": of buckets). */
-export const leftoverPausesMs: readonly number[] = [
-	500, 1_000, 2_000, 4_000, 8_000,
-];
+const pausesMs: readonly number[] = [500, 1_000, 2_000, 4_000];
 
 /**
  * Throws `leftovers`, naming each thing, when the target's AWS account still has something of a destroyed environment's
  * that was not to be kept. Throws what `Cloud` throws. Of the namespace the cluster itself has said that it is gone.
  */
-export async function requireNothingLeft(
-	work: Work,
-	pausesMs = leftoverPausesMs,
-): Promise<void> {
+export async function requireNothingLeft(work: Work): Promise<void> {
 	const { input } = take(work, "run");
 	if (!input.target.aws) return;
-	const cloud = work.tools.connectCloud(input.target.aws);
+	const cloud = await work.tools.connectCloud(input.target.aws);
 	try {
 		let left = await findLeft(work, cloud);
 		for (const pauseMs of pausesMs) {

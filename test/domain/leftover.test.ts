@@ -182,7 +182,7 @@ test("a bucket and a user of nobody are strays, and are told how to be deleted",
 });
 
 test("a bucket of a living environment that its state does not know is unknown", () => {
-	const user = { ...bucket, kind: userType };
+	const user = { ...bucket, kind: userType } as const;
 	assert.deepEqual(name(findUnknownStorage(living, state, [bucket, user])), [
 		`unknown ${userType} ${bucket.name}`,
 	]);

@@ -64,7 +64,7 @@ export interface Script {
 export interface ScriptedWorld {
 	readonly engine: Engine;
 	readonly connectCluster: (kubeconfig: string) => Cluster;
-	readonly connectCloud: (access: AwsAccess) => Cloud;
+	readonly connectCloud: (access: AwsAccess) => Promise<Cloud>;
 	/** What was called, in order. */
 	readonly calls: string[];
 	readonly runs: EngineRun[];
@@ -125,7 +125,7 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 				calls.push("close");
 			},
 		}),
-		connectCloud: () => ({
+		connectCloud: async () => ({
 			listOwned: async () => [],
 			async findOwned(environment) {
 				calls.push("owned");
