@@ -13,6 +13,7 @@ import {
 import { hostname, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
+import type { AwsAccess, Cloud } from "./domain/aws.ts";
 import { cancelDeadlinesMs } from "./domain/operation.ts";
 import { builtInReleases } from "./domain/release.ts";
 import { Failure } from "./failure.ts";
@@ -20,6 +21,7 @@ import { openFeed } from "./feed/listen.ts";
 import { createLog, type Log } from "./log.ts";
 import { ensureAdmin } from "./operations/admin.ts";
 import { registerBlueprints } from "./operations/catalogue.ts";
+import type { Reach } from "./operations/reach.ts";
 import { ensureSealCheck, requireSealCheck } from "./operations/seal-check.ts";
 import { registerTarget, type TargetDescription } from "./operations/target.ts";
 import { pickInherited } from "./processes.ts";
@@ -212,6 +214,21 @@ export async function requirePrepared(base: Base): Promise<void> {
 	}
 }
 
+/** For who answers HTTP: nothing of it is loaded before somebody asks for a look at the targets. */
+const lazyReach: Reach = {
+	async connectCluster(kubeconfig) {
+		const { makeCluster } = await import("./cluster/connect.ts");
+		return makeCluster(kubeconfig);
+	},
+	connectCloud,
+};
+
+/** AWS's client takes more than a second and some 60 MiB: most installations never need it. */
+async function connectCloud(access: AwsAccess): Promise<Cloud> {
+	const { makeCloud } = await import("./aws/connect.ts");
+	return makeCloud(access);
+}
+
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
 	const { makeServer } = await import("./http/server.ts");
@@ -226,6 +243,7 @@ export async function openApi(base: Base) {
 		db,
 		feed,
 		verbs: { db, sealKey: base.sealKey, sender: base.sender },
+		reach: lazyReach,
 		pageKey: deriveKey(base.sealKey, "page tokens"),
 		log: base.log,
 		version,
@@ -249,7 +267,6 @@ export async function openWorker(base: Base) {
 	const { config, log } = base;
 	const { decidePoolSize, makePool } = await import("./worker/pool.ts");
 	const { startConsumer } = await import("./worker/consume.ts");
-	const { makeCloud } = await import("./aws/connect.ts");
 	const { endLeftover } = await import("./worker/leftovers.ts");
 	const { makeCluster } = await import("./cluster/connect.ts");
 	const tools = loadTools(config);
@@ -296,7 +313,7 @@ export async function openWorker(base: Base) {
 			db: base.database.db,
 			sealKey: base.sealKey,
 			connectCluster: makeCluster,
-			connectCloud: makeCloud,
+			connectCloud,
 			engineState: {
 				describe: (lease, stack) => ({
 					url: backend.url,

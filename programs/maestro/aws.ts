@@ -55,6 +55,8 @@ export interface BucketPlan {
 		readonly allowsPolicy: boolean;
 	};
 	readonly lifecycle: readonly s3.BucketLifecycleConfigurationRule[];
+	/** Besides those that everything has. */
+	readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** A bucket that is encrypted, answers over TLS only, and is public in nothing but what its policy says. */
@@ -64,7 +66,15 @@ export function createBucket(
 ): Bucket {
 	const { name, publicAccess } = plan;
 	// What it holds goes with it; without this AWS keeps a bucket that is not empty.
-	const bucket = new Bucket(name, { bucket: name, forceDestroy: true }, opts);
+	const bucket = new Bucket(
+		name,
+		{
+			bucket: name,
+			forceDestroy: true,
+			...(plan.tags === undefined ? {} : { tags: plan.tags }),
+		},
+		opts,
+	);
 	const of = { bucket: bucket.bucket };
 	new BucketOwnershipControls(
 		name,

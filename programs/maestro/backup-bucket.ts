@@ -1,7 +1,7 @@
 // Where backups go on a target with AWS: a bucket of their own, and a user who can add to it and cannot take away.
 import { BucketVersioning } from "@pulumi/aws/s3/bucketVersioning.js";
 import type * as pulumi from "@pulumi/pulumi";
-import type { AwsAccess } from "../../src/domain/aws.ts";
+import { type AwsAccess, keptTag } from "../../src/domain/aws.ts";
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import { createBucket, createUser, storageName } from "./aws.ts";
 import type { BackupBucket } from "./backups.ts";
@@ -25,6 +25,8 @@ export function createBackupBucket(
 			name,
 			statements: () => [],
 			publicAccess: { toleratesAcls: false, allowsPolicy: false },
+			// Tells it from one that was forgotten.
+			...(keep ? { tags: { [keptTag]: "true" } } : {}),
 			lifecycle: [
 				{
 					id: "retention",

@@ -1,6 +1,7 @@
 import type { Cluster } from "../domain/cluster.ts";
 import { backUp } from "./backup.ts";
 import { makeClient } from "./client.ts";
+import { hasObject, listNamespaces, listObjects } from "./leftovers.ts";
 import { type ClusterLimits, defaultLimits } from "./limits.ts";
 import { deleteNamespace } from "./namespace.ts";
 import { recountQuotas } from "./quotas.ts";
@@ -31,6 +32,9 @@ export function makeCluster(
 		takeStock: (request, { signal }) => takeStock(client, request, signal),
 		backUp: (request, hooks) => backUp(client, request, hooks),
 		restore: (request, hooks) => restore(client, request, hooks),
+		listNamespaces: (signal) => listNamespaces(client, signal),
+		listObjects: (namespace, signal) => listObjects(client, namespace, signal),
+		hasObject: (object, signal) => hasObject(client, object, signal),
 		close: async () => client.close(),
 	};
 }

@@ -12,6 +12,7 @@ import {
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
+import { listLeftovers } from "./leftovers.ts";
 import {
 	cancelOperation,
 	findOperation,
@@ -42,6 +43,7 @@ export const api: readonly Endpoint[] = [
 	findRelease,
 	createRelease,
 	listTargets,
+	listLeftovers,
 	listTenants,
 	createTenant,
 	listTokens,

@@ -24,7 +24,16 @@ export interface UnknownRequest {
 	readonly keepBackups: boolean;
 }
 
-/** An account, as `apply` needs it. Throws `unavailable` (retryable) when AWS does not answer, `not_set_up` when it refuses. */
+/** Something of an environment's in an account. */
+export interface OwnedStorage {
+	/** The engine's type. */
+	readonly kind: typeof bucketType | typeof userType;
+	readonly name: string;
+	/** The id of the environment that the name tells of. */
+	readonly environment: string;
+}
+
+/** An account, as this service looks at it. Throws `unavailable` (retryable) when AWS does not answer, `not_set_up` when it refuses. */
 export interface Cloud {
 	/**
 	 * Deletes what an interrupted run made for an environment and could not write down: nothing refers to it, and under
@@ -34,9 +43,21 @@ export interface Cloud {
 		request: UnknownRequest,
 		signal: AbortSignal,
 	): Promise<readonly UnknownStorage[]>;
+	/** All buckets and users of the account that are named as those of environments are. */
+	listOwned(signal: AbortSignal): Promise<readonly OwnedStorage[]>;
+	/** What of an environment's is there, asked for by name: no right to list the account is needed. */
+	findOwned(
+		environment: string,
+		signal: AbortSignal,
+	): Promise<readonly OwnedStorage[]>;
+	/** Whether a bucket was left on purpose when its environment was destroyed: its tag `keptTag` says so. */
+	isKept(bucket: string, signal: AbortSignal): Promise<boolean>;
 	close(): void;
 }
 
 export const bucketType = "aws:s3/bucket:Bucket";
 export const userType = "aws:iam/user:User";
 export const accessKeyType = "aws:iam/accessKey:AccessKey";
+
+/** On a bucket that outlives its environment. Its value is "true". */
+export const keptTag = "kept";

@@ -75,6 +75,21 @@ export interface Cluster {
 		request: RestoreRequest,
 		hooks: ClusterHooks,
 	): Promise<Pick<Backup, "name" | "takenAt" | "bytes" | "parts">>;
+	/** The namespaces that say they are this service's. */
+	listNamespaces(signal: AbortSignal): Promise<readonly OwnedObject[]>;
+	/**
+	 * What says it is this service's in a namespace, or in all of them; without what another object owns and without the
+	 * service's own Jobs. Only kinds that environments consist of are asked for.
+	 */
+	listObjects(
+		namespace: string | undefined,
+		signal: AbortSignal,
+	): Promise<readonly OwnedObject[]>;
+	/** Whether there is such an object, whatever it says of itself; undefined for a kind that environments do not consist of. */
+	hasObject(
+		object: ObjectName,
+		signal: AbortSignal,
+	): Promise<boolean | undefined>;
 	/** Gives back what the client holds. */
 	close(): Promise<void>;
 }
@@ -86,6 +101,22 @@ export interface StockRequest {
 	/** Looked for besides what environments usually consist of; as `apiVersion/Kind`. */
 	readonly kinds: readonly string[];
 }
+
+export interface ObjectName {
+	/** `apiVersion/Kind`. */
+	readonly kind: string;
+	/** null for a namespace. */
+	readonly namespace: string | null;
+	readonly name: string;
+}
+
+/** An object with what its labels say of it. */
+export interface OwnedObject extends ObjectName {
+	readonly environment: string | null;
+	readonly tenant: string | null;
+}
+
+export const namespaceKind = "v1/Namespace";
 
 export interface VerifyRequest {
 	readonly namespace: string;

@@ -78,3 +78,16 @@ export const backupJobName = (kind: "backup" | "restore", run: string) =>
 
 /** The Job that verifies an environment for one owner of an operation. `run` is a DNS label. */
 export const verifyJobName = (run: string) => `verify-${run}`;
+
+export const storageNamePrefix = "impresario-env-";
+
+/** The way back from `storageName`; undefined for what is not named by it. */
+export function readStorageName(
+	name: string,
+): { readonly environment: string; readonly purpose: string } | undefined {
+	const [, random, purpose] =
+		/^impresario-env-([0-9a-z]{20})-([a-z]+)$/.exec(name) ?? [];
+	return random === undefined || purpose === undefined
+		? undefined
+		: { environment: `env_${random}`, purpose };
+}

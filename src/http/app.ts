@@ -13,6 +13,7 @@ import { catalogueRoutes } from "./catalogue.ts";
 import { environmentRoutes } from "./environments.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
+import { leftoverRoutes } from "./leftovers.ts";
 import { operationRoutes } from "./operations.ts";
 import { readPath, refuse } from "./refuse.ts";
 import { tenantRoutes } from "./tenants.ts";
@@ -23,6 +24,7 @@ const routes: readonly Route[] = [
 	...operationRoutes,
 	...eventRoutes,
 	...catalogueRoutes,
+	...leftoverRoutes,
 	...tenantRoutes,
 	...tokenRoutes,
 	...healthRoutes,

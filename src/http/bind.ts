@@ -6,6 +6,7 @@ import { parseInput } from "../contract/parse.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import type { Feed } from "../feed/listen.ts";
+import type { Reach } from "../operations/reach.ts";
 import type { VerbContext } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
 import { checkRole, loadActor } from "./auth.ts";
@@ -19,6 +20,8 @@ export interface Context {
 	readonly db: Db;
 	readonly feed: Feed;
 	readonly verbs: VerbContext;
+	/** To look at the targets themselves. */
+	readonly reach: Reach;
 	/** Signs page tokens. */
 	readonly pageKey: Buffer;
 	readonly log: DoorLog;

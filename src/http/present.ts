@@ -5,6 +5,7 @@ import type {
 	listRevisions,
 } from "../contract/environments.ts";
 import type { listEnvironmentEvents } from "../contract/events.ts";
+import type { listLeftovers } from "../contract/leftovers.ts";
 import type { findOperation } from "../contract/operations.ts";
 import type { findRelease } from "../contract/releases.ts";
 import type { listTargets } from "../contract/targets.ts";
@@ -17,6 +18,7 @@ import type { Operation } from "../domain/operation.ts";
 import { type BlueprintName, blueprintNames } from "../domain/spec.ts";
 import type { Target } from "../domain/target.ts";
 import type { Tenant, Token } from "../domain/tenant.ts";
+import type { LeftoverLook } from "../operations/leftovers.ts";
 import type { QueuePlace } from "../store/operations.ts";
 import type { StoredRelease } from "../store/releases.ts";
 import type { StoredRevision } from "../store/revisions.ts";
@@ -153,4 +155,28 @@ export const presentToken = (token: Token): Item<typeof listTokens> => ({
 	createdAt: presentTime(token.createdAt),
 	expiresAt: presentOptionalTime(token.expiresAt),
 	revokedAt: presentOptionalTime(token.revokedAt),
+});
+
+export const presentLeftovers = (
+	look: LeftoverLook,
+): Output<typeof listLeftovers> => ({
+	lookedAt: presentTime(look.lookedAt),
+	targets: look.targets.map(({ name, reachable, error }) => ({
+		name,
+		reachable,
+		error,
+	})),
+	items: look.items.map((item) => ({
+		finding: item.finding,
+		target: item.target,
+		environment: item.environment,
+		tenant: item.tenant,
+		namespace: item.namespace,
+		kind: item.kind,
+		name: item.name,
+		advice: item.advice,
+	})),
+	isCut: look.isCut,
+	leftOut: [...look.leftOut],
+	nextPageToken: null,
 });

@@ -29,7 +29,7 @@ async function clearCloud(work: Work): Promise<void> {
 	const { resources } = await tools.engineState.read(run);
 	// A bucket's id is its name, and so is that of its user.
 	const known = new Set(resources.map(({ type, id }) => `${type} ${id}`));
-	const cloud = tools.connectCloud(access);
+	const cloud = await tools.connectCloud(access);
 	try {
 		const cleared = await cloud.clearUnknown(
 			{

@@ -7,9 +7,9 @@ import {
 	targetSettings,
 } from "../domain/target.ts";
 import { Failure } from "../failure.ts";
-import { type SealKey, seal } from "../seal.ts";
+import { open, type SealKey, seal } from "../seal.ts";
 import type { Db } from "../store/db.ts";
-import { saveTarget } from "../store/targets.ts";
+import { saveTarget, type TargetAccess } from "../store/targets.ts";
 
 /** Where a credential of a target is kept; it opens only there. */
 export const targetPlace = (
@@ -93,3 +93,17 @@ const refuse = (name: string, what: string): Failure =>
 		untouched: "The target was left as it was.",
 		advice: "Correct the description and start again.",
 	});
+
+/** The credentials of a target, opened. Throws when they were sealed with another key. */
+export function openTarget(
+	sealKey: SealKey,
+	name: string,
+	access: Pick<TargetAccess, "kubeconfig" | "aws">,
+): { readonly kubeconfig: string; readonly aws: AwsAccess | null } {
+	return {
+		kubeconfig: open(sealKey, targetPlace(name), access.kubeconfig),
+		aws:
+			access.aws &&
+			JSON.parse(open(sealKey, targetPlace(name, "aws"), access.aws)),
+	};
+}

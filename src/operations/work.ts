@@ -38,7 +38,8 @@ export interface Tools {
 	readonly endLeftover: (stack: string) => void;
 	/** Connects to the cluster that a kubeconfig names. */
 	readonly connectCluster: (kubeconfig: string) => Cluster;
-	readonly connectCloud: (access: AwsAccess) => Cloud;
+	/** Connects to an account; loads what that takes at the first time. */
+	readonly connectCloud: (access: AwsAccess) => Promise<Cloud>;
 }
 
 /** What one phase leaves to the next. */

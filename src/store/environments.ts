@@ -209,3 +209,32 @@ export async function loadEnvironmentTarget(
 		.executeTakeFirstOrThrow();
 	return row.target_id;
 }
+
+/** An environment that was not destroyed, and where it is. */
+export interface LivingEnvironment {
+	readonly environment: EnvironmentId;
+	readonly tenant: string;
+	readonly namespace: string;
+	readonly target: string;
+	/** The same for two targets that are one cluster. */
+	readonly cluster: string;
+}
+
+export async function listLivingEnvironments(
+	db: Db,
+): Promise<LivingEnvironment[]> {
+	return db
+		.selectFrom("environments as e")
+		.innerJoin("tenants as t", "t.id", "e.tenant_id")
+		.innerJoin("targets as g", "g.id", "e.target_id")
+		.select([
+			"e.id as environment",
+			"t.name as tenant",
+			"e.namespace",
+			"g.name as target",
+			"g.cluster_identifier as cluster",
+		])
+		.where("e.lifecycle", "<>", "destroyed")
+		.orderBy("e.created_at")
+		.execute();
+}

@@ -363,3 +363,26 @@ export async function markEnqueued(db: Db, id: OperationId): Promise<void> {
 		.where("id", "=", id)
 		.execute();
 }
+
+/** The database's time. */
+export async function readClock(db: Db): Promise<Date> {
+	const { rows } = await sql<{ now: Date }>`select now() as now`.execute(db);
+	const [row] = rows;
+	if (row === undefined) throw new Error("a select without a row");
+	return row.now;
+}
+
+/** Environments that an operation, or an operator with the plain CLI, has moved since a time of the database's, or moves now. */
+export async function listMovedSince(
+	db: Db,
+	since: Date,
+): Promise<Set<EnvironmentId>> {
+	const { rows } = await sql<{ environment: EnvironmentId }>`
+		select environment_id as environment from operations
+		where finished_at is null or finished_at >= ${since}
+		union
+		select s.environment_id from stacks s join updates u on u.stack_id = s.id
+		where s.environment_id is not null and not u.is_dry_run
+			and (u.state = 'running' or u.finished_at >= ${since})`.execute(db);
+	return new Set(rows.map(({ environment }) => environment));
+}

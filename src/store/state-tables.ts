@@ -1,4 +1,5 @@
-// The tables of the engine's state, which no other station but the backend reads.
+// The tables of the engine's state. Of the other stations, only the look for leftovers reads them, and what it needs
+// alone (state-resources.ts, listMovedSince).
 import type { ColumnType, Generated, JSONColumnType, Kysely } from "kysely";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import type { Db, Tables } from "./db.ts";

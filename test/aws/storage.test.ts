@@ -9,7 +9,7 @@ import * as s3 from "@aws-sdk/client-s3";
 import { createAwsProvider } from "../../programs/maestro/aws.ts";
 import { createBackupBucket } from "../../programs/maestro/backup-bucket.ts";
 import { createUploads } from "../../programs/maestro/uploads.ts";
-import type { AwsAccess } from "../../src/domain/aws.ts";
+import { type AwsAccess, keptTag } from "../../src/domain/aws.ts";
 import type { Engine, EngineRun } from "../../src/domain/engine.ts";
 import { makeEngine } from "../../src/engine/pulumi.ts";
 import {
@@ -265,6 +265,12 @@ test("backups that are to be kept stay when the environment is destroyed, and th
 	await engine.destroy(run, givenHooks());
 	assert.deepEqual(await listBuckets(), [backups]);
 	assert.deepEqual(await listUsers(), []);
+	const { TagSet = [] } = await aws.s3.send(
+		new s3.GetBucketTaggingCommand({ Bucket: backups }),
+	);
+	assert.ok(
+		TagSet.some(({ Key, Value }) => Key === keptTag && Value === "true"),
+	);
 	const { Contents = [] } = await aws.s3.send(
 		new s3.ListObjectsV2Command({ Bucket: backups }),
 	);

@@ -65,6 +65,7 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	findRelease: () => ({}),
 	createRelease: () => ({ body: upstreamRelease("9.9.9", "9.9.9") }),
 	listTargets: () => ({}),
+	listLeftovers: () => ({}),
 	listTenants: () => ({}),
 	createTenant: () => ({ body: { name: "initech" } }),
 	listTokens: () => ({}),

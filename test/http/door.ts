@@ -1,11 +1,13 @@
 // The API on a free port, on a database of its own, with two tenants and someone of every role.
 import { randomBytes } from "node:crypto";
+import { makeCluster } from "../../src/cluster/connect.ts";
 import type { OperationId } from "../../src/domain/ids.ts";
 import type { Operation } from "../../src/domain/operation.ts";
 import { type Actor, platformTenant } from "../../src/domain/tenant.ts";
 import { openFeed } from "../../src/feed/listen.ts";
 import type { Limits } from "../../src/http/limits.ts";
 import { makeServer } from "../../src/http/server.ts";
+import type { Reach } from "../../src/operations/reach.ts";
 import type { Db } from "../../src/store/db.ts";
 import {
 	loadEnvironment,
@@ -17,6 +19,7 @@ import {
 	givenInstallation,
 	givenOrder,
 	type Installation,
+	noReach,
 } from "../support/given.ts";
 
 export interface Person {
@@ -68,7 +71,7 @@ export interface Answer {
 }
 
 export async function openDoor(
-	options: { readonly limits?: Partial<Limits> } = {},
+	options: { readonly limits?: Partial<Limits>; readonly reach?: Reach } = {},
 ): Promise<Door> {
 	const database = await createTestDatabase();
 	const { db } = database;
@@ -93,6 +96,7 @@ export async function openDoor(
 		db,
 		feed,
 		verbs: installation,
+		reach: { ...noReach, connectCluster: async (text) => makeCluster(text) },
 		pageKey: randomBytes(32),
 		log: { info: note("info"), warn: note("warn"), error: note("error") },
 		version: "1.2.3",

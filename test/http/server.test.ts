@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { Failure } from "../../src/failure.ts";
 import { makeServer } from "../../src/http/server.ts";
 import { openDatabase } from "../../src/store/db.ts";
-import { silentLog } from "../support/given.ts";
+import { noReach, silentLog } from "../support/given.ts";
 import { until } from "../support/until.ts";
 import { type Door, givenEnvironment, openDoor } from "./door.ts";
 import { openStream } from "./stream-client.ts";
@@ -123,6 +123,7 @@ test("without its database the service is alive, not ready, and says what it lac
 		db: database.db,
 		feed: { db: database.db, subscribe: () => () => {}, close: async () => {} },
 		verbs: { ...door.installation, db: database.db },
+		reach: noReach,
 		pageKey: Buffer.alloc(32),
 		log: silentLog,
 		version: "0",
@@ -182,6 +183,7 @@ test("an address that is taken is refused with a reason", async () => {
 		db: door.db,
 		feed: { db: door.db, subscribe: () => () => {}, close: async () => {} },
 		verbs: door.installation,
+		reach: noReach,
 		pageKey: Buffer.alloc(32),
 		log: silentLog,
 		version: "0",

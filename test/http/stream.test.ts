@@ -7,7 +7,7 @@ import { makeServer } from "../../src/http/server.ts";
 import { openDatabase } from "../../src/store/db.ts";
 import { appendEvents } from "../../src/store/events.ts";
 import { revokeToken } from "../../src/store/tokens.ts";
-import { givenActor } from "../support/given.ts";
+import { givenActor, noReach } from "../support/given.ts";
 import { until } from "../support/until.ts";
 import { type Door, endOperation, givenEnvironment, openDoor } from "./door.ts";
 import { openStream } from "./stream-client.ts";
@@ -214,6 +214,7 @@ test("a stream whose database goes away ends without an end, so that the client 
 		db: door.db,
 		feed: { db: away.db, subscribe: () => () => {}, close: async () => {} },
 		verbs: door.installation,
+		reach: noReach,
 		pageKey: Buffer.alloc(32),
 		log: {
 			info: () => {},

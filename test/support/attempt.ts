@@ -40,7 +40,7 @@ export async function attempt(
 				...options.engineState,
 			},
 			endLeftover: () => {},
-			connectCloud: () => ({ clearUnknown: async () => [], close: () => {} }),
+			connectCloud: world.connectCloud,
 		},
 		ownership,
 		stopping: options.stopping ?? new AbortController().signal,

@@ -146,8 +146,12 @@ interface EncryptionRule {
 }
 
 export const resources: Readonly<Record<string, ResourceType>> = {
-	"aws:s3/bucket:Bucket": makeType<{ bucket: string; forceDestroy: boolean }>(
-		async (clients, { bucket: Bucket }, isThere) => {
+	"aws:s3/bucket:Bucket": makeType<{
+		bucket: string;
+		forceDestroy: boolean;
+		tags?: Readonly<Record<string, string>>;
+	}>(
+		async (clients, { bucket: Bucket, tags }, isThere) => {
 			// As the real one: a bucket that is there already is an error (BucketAlreadyOwnedByYou).
 			if (!isThere) {
 				await clients.s3.send(
@@ -160,7 +164,12 @@ export const resources: Readonly<Record<string, ResourceType>> = {
 			await clients.s3.send(
 				new s3.PutBucketTaggingCommand({
 					Bucket,
-					Tagging: { TagSet: listTags(clients) },
+					Tagging: {
+						TagSet: listTags({
+							...clients,
+							tags: { ...clients.tags, ...tags },
+						}),
+					},
 				}),
 			);
 			return { id: Bucket, outputs: { arn: `arn:aws:s3:::${Bucket}` } };

@@ -1,5 +1,6 @@
 // The only double: an engine and a cluster that do what a script says, for what the real ones cannot be
 // made to do on demand. test/flows uses the real ones.
+import type { AwsAccess, Cloud, OwnedStorage } from "../../src/domain/aws.ts";
 import type { BlueprintOutputs } from "../../src/domain/blueprint.ts";
 import type {
 	Backup,
@@ -58,11 +59,16 @@ export interface Script {
 	gone?: (hooks: ClusterHooks) => Promise<void>;
 	verify?: (hooks: ClusterHooks) => Promise<Record<string, string>>;
 	stock?: (request: StockRequest) => Promise<readonly Existing[]>;
+	/** What an account still has of an environment. */
+	owned?: (environment: string) => Promise<readonly OwnedStorage[]>;
+	/** Buckets with the tag that they are to stay. */
+	kept?: readonly string[];
 }
 
 export interface ScriptedWorld {
 	readonly engine: Engine;
 	readonly connectCluster: (kubeconfig: string) => Cluster;
+	readonly connectCloud: (access: AwsAccess) => Promise<Cloud>;
 	/** What was called, in order. */
 	readonly calls: string[];
 	readonly runs: EngineRun[];
@@ -132,9 +138,22 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 				calls.push("restore");
 				return scriptedBackup;
 			},
+			listNamespaces: async () => [],
+			listObjects: async () => [],
+			hasObject: async () => undefined,
 			async close() {
 				calls.push("close");
 			},
+		}),
+		connectCloud: async () => ({
+			clearUnknown: async () => [],
+			listOwned: async () => [],
+			async findOwned(environment) {
+				calls.push("owned");
+				return (await script.owned?.(environment)) ?? [];
+			},
+			isKept: async (bucket) => script.kept?.includes(bucket) ?? false,
+			close: () => {},
 		}),
 	};
 }

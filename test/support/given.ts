@@ -9,6 +9,7 @@ import {
 	createEnvironment,
 	type Ordered,
 } from "../../src/operations/create.ts";
+import type { Reach } from "../../src/operations/reach.ts";
 import type { VerbContext } from "../../src/operations/request.ts";
 import { registerTarget } from "../../src/operations/target.ts";
 import { parseSealKey } from "../../src/seal.ts";
@@ -24,6 +25,12 @@ export interface Installation extends VerbContext {
 	/** Ids that were put on the queue. */
 	readonly sent: string[];
 }
+
+/** Targets that nobody gets to. */
+export const noReach: Reach = {
+	connectCluster: () => Promise.reject(new Error("there is no cluster")),
+	connectCloud: () => Promise.reject(new Error("there is no account")),
+};
 
 /** A migrated database with the default target and the built-in releases; messages go nowhere. */
 export async function givenInstallation(db: Db): Promise<Installation> {

@@ -1,4 +1,5 @@
 // Waits until the cluster is as wished: everything ready, or, after a destroy, everything gone.
+import { requireNothingLeft } from "../nothing-left.ts";
 import { identify } from "../roll-out.ts";
 import { take, type Work } from "../work.ts";
 
@@ -11,6 +12,7 @@ export async function waitForCluster(work: Work): Promise<void> {
 		// The engine has ordered the deletion of what its state knows. This also deletes what an interrupted
 		// create made and never wrote into the state.
 		await cluster.deleteNamespace(namespace, id, hooks);
+		await requireNothingLeft(work);
 	} else {
 		const { rolledOut } = work.findings;
 		await cluster.waitUntilReady(namespace, {

@@ -1,0 +1,21 @@
+// What nobody has ordered, and what an order has lost.
+import { listLeftovers } from "../contract/leftovers.ts";
+import { findLeftovers } from "../operations/leftovers.ts";
+import { bind, type Route } from "./bind.ts";
+import { presentLeftovers } from "./present.ts";
+import { loadVisibleEnvironment } from "./visible.ts";
+
+export const leftoverRoutes: readonly Route[] = [
+	bind(listLeftovers, async ({ db, verbs, reach, log }, { actor, query }) => {
+		const environment =
+			query.environment === undefined
+				? undefined
+				: await loadVisibleEnvironment(db, actor, query.environment);
+		return presentLeftovers(
+			await findLeftovers(
+				{ db, sealKey: verbs.sealKey, reach, log },
+				environment,
+			),
+		);
+	}),
+];
