@@ -16,7 +16,7 @@ export function findPromisedVersion(image: string): string | null {
 }
 
 /** One check for each of these processes that documents a version endpoint. */
-export function listChecks(
+export function listVersionChecks(
 	processes: readonly Tailored[],
 	images: ReleaseImages,
 ): readonly VersionCheck[] {
