@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tailorProcesses } from "../../programs/maestro/tailor.ts";
+import { listVersionChecks } from "../../programs/maestro/versions.ts";
 import {
 	findPromisedVersion,
-	listVersionChecks,
-} from "../../programs/maestro/versions.ts";
-import { upstreamRelease } from "../../src/domain/release.ts";
+	upstreamRelease,
+} from "../../src/domain/release.ts";
 import { givenInput } from "./declared.ts";
 
 const all = tailorProcesses(givenInput("ha"));
