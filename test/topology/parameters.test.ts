@@ -125,6 +125,8 @@ for (const feature of features) {
 			assert.ok(!absent.includes(part), `${kind} ${metadata.name}`);
 		}
 		assert.deepEqual(await listSwitches(ordered), told[feature]);
+		for (const address of absent.map((name) => `http://${name}:`))
+			assert.ok(!JSON.stringify(live).includes(address), address);
 		const { versions } = ordered.environment;
 		assert.ok(versions.server !== undefined);
 		for (const name of absent) assert.equal(versions[name], undefined);
