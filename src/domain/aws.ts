@@ -1,15 +1,6 @@
 // The AWS account and region that a target may have beside its cluster.
 import { z } from "zod";
 
-export interface AwsAccess {
-	readonly region: string;
-	/** The deployer's. Secrets; an environment gets keys of its own, never these. */
-	readonly accessKeyId: string;
-	readonly secretAccessKey: string;
-	/** Of something else that answers like AWS; null: AWS itself. */
-	readonly endpoint: string | null;
-}
-
 /** As somebody writes it down, in JSON. */
 export const awsAccess = z.strictObject({
 	region: z
@@ -22,3 +13,12 @@ export const awsAccess = z.strictObject({
 		.nullable()
 		.default(null),
 });
+
+export interface AwsAccess {
+	readonly region: string;
+	/** The deployer's. Secrets; an environment gets keys of its own, never these. */
+	readonly accessKeyId: string;
+	readonly secretAccessKey: string;
+	/** Of something else that answers like AWS; null: AWS itself. */
+	readonly endpoint: string | null;
+}
