@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { Failure } from "../src/failure.ts";
 import { benchApi } from "./api.ts";
 import { makeCleanup } from "./cleanup.ts";
+import { benchProgram } from "./program.ts";
 import { benchProvision } from "./provision.ts";
 import {
 	noteConditions,
@@ -19,6 +20,7 @@ import type { Bench } from "./surroundings.ts";
 
 const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Report>>> =
 	{
+		program: benchProgram,
 		provision: benchProvision,
 		api: benchApi,
 		start: benchStart,

@@ -11,9 +11,11 @@
 // Optional: tenant, environment, namespace, release (a built-in one's name), images (a whole release as JSON),
 // labels (JSON), parameters (JSON, see src/domain/parameters.ts; with --secret where they hold one), revision,
 // clusterIdentifier, ingressClass, storageClass, target (JSON, see src/domain/target.ts), pullSecret (--secret, a Docker
-// configuration). Upgrading a stack that the service made needs the same values, `environment` among them: it marks
-// what belongs together.
+// configuration), aws (--secret, JSON, see src/domain/aws.ts), keepBackups. Upgrading a stack that the service made
+// needs the same values, `environment` and `aws` among them: the first marks what belongs together, and without the
+// second the buckets would be deleted.
 import * as pulumi from "@pulumi/pulumi";
+import { type AwsAccess, awsAccess } from "../src/domain/aws.ts";
 import type { BlueprintInput } from "../src/domain/blueprint.ts";
 import {
 	builtInReleases,
@@ -29,10 +31,12 @@ import { createProgram } from "./maestro/blueprint.ts";
 const secretKeys = ["kubeconfig", "secrets"];
 const config = new pulumi.Config();
 
-const { endpoints, checks } = await createProgram(readInput())();
+const { endpoints, checks, pods, warnings } = await createProgram(
+	readInput(),
+)();
 
 // The stack's outputs.
-export { checks, endpoints };
+export { checks, endpoints, pods, warnings };
 
 function readInput(): BlueprintInput {
 	const spec = environmentSpec.safeParse({
@@ -64,7 +68,9 @@ function readInput(): BlueprintInput {
 			settings: readSettings(),
 			pullSecret:
 				pulumi.runtime.getConfig(`${pulumi.getProject()}:pullSecret`) ?? null,
+			aws: readAws(),
 		},
+		keepBackups: config.getBoolean("keepBackups") ?? false,
 	};
 }
 
@@ -81,6 +87,14 @@ function readText(key: string): string {
 function readParameters(): unknown {
 	const text = pulumi.runtime.getConfig(`${pulumi.getProject()}:parameters`);
 	return text === undefined ? undefined : JSON.parse(text);
+}
+
+function readAws(): AwsAccess | null {
+	const text = pulumi.runtime.getConfig(`${pulumi.getProject()}:aws`);
+	if (text === undefined) return null;
+	const access = awsAccess.safeParse(JSON.parse(text));
+	if (access.success) return access.data;
+	throw refuse(access.error.issues);
 }
 
 function readSettings(): TargetSettings {

@@ -6,6 +6,7 @@
 //   node toolchain/run.mjs test [FILE ...]
 //   node toolchain/run.mjs check      types, lint and format
 //   node toolchain/run.mjs bench [NAME ...]
+//   node toolchain/run.mjs soak [--minutes N] [--seed N]
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -98,14 +99,19 @@ function isOnPath(command) {
 		.some((folder) => existsSync(join(folder, command)));
 }
 
-/** The queue is tested on a real Redis as well, and AWS at an emulator that is a Python program. */
-function provideServers() {
+/** The queue is tested on a real Redis as well. */
+function provideRedis() {
 	if (!process.env.REDIS_SERVER_BIN && !isOnPath("redis-server")) {
 		installPackage(
 			"redis-server",
 			"Install it (Debian: apt-get install redis-server; macOS: brew install redis), or name it by REDIS_SERVER_BIN.",
 		);
 	}
+}
+
+/** And AWS at an emulator that is a Python program. */
+function provideServers() {
+	provideRedis();
 	if (!hasVenv()) {
 		installPackage(
 			"python3-venv",
@@ -170,6 +176,11 @@ const commands = {
 	check: {
 		toolchain: () => [],
 		args: () => ["toolchain/check.mjs"],
+	},
+	soak: {
+		toolchain: () => ["engine", "sandbox"],
+		before: provideRedis,
+		args: (options) => ["test/soak/main.ts", ...options],
 	},
 	bench: {
 		toolchain: () => ["engine", "sandbox"],

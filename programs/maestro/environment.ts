@@ -10,6 +10,7 @@ import { listEndpoints } from "./addresses.ts";
 import { createAwsProvider } from "./aws.ts";
 import { createBackupBucket } from "./backup-bucket.ts";
 import { createBackups } from "./backups.ts";
+import { listChecks, listPodPromises } from "./checks.ts";
 import { applyConventions } from "./conventions.ts";
 import { mongodbAdminUri, placeBroker, placeMongodb } from "./datastores.ts";
 import { createIdentity } from "./identity.ts";
@@ -32,7 +33,6 @@ import {
 	createUploadsSecret,
 	localUploadsWarning,
 } from "./uploads.ts";
-import { listChecks } from "./versions.ts";
 import { createWorkload } from "./workload.ts";
 
 /**
@@ -116,7 +116,8 @@ export async function declareEnvironment(
 
 	return {
 		endpoints,
-		checks: listChecks(processes, images),
+		checks: listChecks({ processes, sizing, stores }, images),
+		pods: listPodPromises({ processes, sizing, stores }),
 		serviceAccount: accountName,
 		warnings: storage === null ? [localUploadsWarning] : [],
 	};

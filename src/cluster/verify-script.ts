@@ -88,6 +88,18 @@ function lookAtVersion(check, done) {
 	});
 }
 
+function judgePage(error, status, body) {
+	if (error) return error;
+	if (status < 200 || status > 299) return "answered with status " + status;
+	return /<html[\\s>]/i.test(body) ? null : "answered with no page";
+}
+
+function lookAtPage(check, done) {
+	ask(check.url, { accept: "text/html" }, function (error, status, body) {
+		done({ version: null, error: judgePage(error, status, body) });
+	});
+}
+
 function judgeQueues(check, error, status, body) {
 	if (error) return error;
 	if (status !== 200) return "the management answered with status " + status;
@@ -204,11 +216,11 @@ function lookAtSet(check, done) {
 	});
 }
 
-var looks = { version: lookAtVersion, queues: lookAtQueues, replicaSet: lookAtSet };
+var looks = { version: lookAtVersion, page: lookAtPage, queues: lookAtQueues, replicaSet: lookAtSet };
 
 // A version does not change by waiting; an election ends, and RabbitMQ counts its consumers every few seconds.
 function isLast(kind, tried) {
-	return kind === "version" ? tried >= tries : Date.now() - begun >= patience;
+	return kind === "version" || kind === "page" ? tried >= tries : Date.now() - begun >= patience;
 }
 
 function attempt(check, tried, done) {

@@ -1,5 +1,9 @@
 import { z } from "zod";
-import { releaseImages, releaseName } from "../domain/release.ts";
+import {
+	findOtherLines,
+	releaseImages,
+	releaseName,
+} from "../domain/release.ts";
 import { byName, type Endpoint } from "./endpoint.ts";
 import { pageOf } from "./page.ts";
 
@@ -37,7 +41,16 @@ export const createRelease = {
 	method: "POST",
 	path: "/v1/releases",
 	role: "platform-admin",
-	body: z.strictObject({ name: releaseName, images: releaseImages }),
+	body: z
+		.strictObject({ name: releaseName, images: releaseImages })
+		.superRefine(({ images }, context) => {
+			for (const { process, message } of findOtherLines(images))
+				context.addIssue({
+					code: "custom",
+					path: ["images", process],
+					message,
+				});
+		}),
 	status: 201,
 	response: release,
 } as const satisfies Endpoint;

@@ -44,7 +44,7 @@ export interface BlueprintInput {
 }
 
 /** What the Job of a verification finds out inside of the namespace. */
-export type Check = VersionCheck | ReplicaSetCheck | QueuesCheck;
+export type Check = VersionCheck | PageCheck | ReplicaSetCheck | QueuesCheck;
 
 /** A version endpoint, and what it must answer. */
 export interface VersionCheck {
@@ -54,6 +54,15 @@ export interface VersionCheck {
 	readonly url: string;
 	/** The version that the image's tag promises; null when the image is named by digest only. */
 	readonly version: string | null;
+}
+
+/** That browsers get a page. It tells no version that could be read. */
+export interface PageCheck {
+	readonly kind: "page";
+	readonly process: string;
+	/** As reached from inside the namespace. */
+	readonly url: string;
+	readonly version: null;
 }
 
 /** That a replica set has its members and one primary. Asked of each member, without signing in. */

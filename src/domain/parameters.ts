@@ -1,6 +1,7 @@
 // What may be set about an environment beyond its size and release: each with a default, a range and a
 // description, published as JSON Schema in the catalogue.
 import { z } from "zod";
+import { isCronSchedule } from "./cron.ts";
 import { type ProcessName, processNames } from "./release.ts";
 
 /** A quantity of storage in whole GiB, as Kubernetes writes it. */
@@ -60,11 +61,27 @@ const memory = z
 		"must be a memory quantity, such as 512Mi or 1Gi",
 	);
 
-/** Five fields of cron(5), which is what a CronJob takes. */
 const cron = z
 	.string()
 	.max(100)
-	.regex(/^(\S+\s+){4}\S+$/, "must be a cron schedule of five fields");
+	.regex(/^(\S+ +){4}\S+$/, {
+		error: "must be a cron schedule of five fields",
+		abort: true,
+	})
+	.refine(
+		isCronSchedule,
+		"must be a cron schedule whose fields are in their ranges",
+	);
+
+/** Whether every port that a URI names is one. A policy with another would be refused by the cluster. */
+const hasPorts = (uri: string): boolean => {
+	const [authority = ""] = uri.slice(uri.indexOf("://") + 3).split(/[/?]/);
+	const hosts = authority.slice(authority.lastIndexOf("@") + 1).split(",");
+	return hosts
+		.map((host) => Number(host.split(":")[1] ?? 1))
+		.every((port) => port >= 1 && port <= 65_535);
+};
+const badPort = "names a port that is not between 1 and 65535";
 
 const secret = (description: string) => ({
 	description: `A secret. ${description}`,
@@ -93,6 +110,7 @@ const external = z.strictObject({
 		.string()
 		.max(2048)
 		.regex(mongodbUri, "must be a mongodb:// or mongodb+srv:// URI")
+		.refine(hasPorts, badPort)
 		.optional()
 		.meta(
 			secret(
@@ -103,6 +121,7 @@ const external = z.strictObject({
 		.string()
 		.max(2048)
 		.regex(rabbitmqUri, "must be an amqp:// or amqps:// URI")
+		.refine(hasPorts, badPort)
 		.optional()
 		.meta(secret("An existing RabbitMQ 3 instead of one in the namespace.")),
 });

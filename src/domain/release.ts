@@ -58,6 +58,42 @@ export interface Release {
 	readonly images: ReleaseImages;
 }
 
+/**
+ * The version that an image's tag promises: `v0.6.0` and `0.6.0-slow` both promise 0.6.0, the number that the
+ * image's package.json carries. null where no such number is in the tag: then nothing is promised.
+ */
+export function findPromisedVersion(image: string): string | null {
+	const [withoutDigest = ""] = image.split("@");
+	const name = withoutDigest.slice(withoutDigest.lastIndexOf("/") + 1);
+	const tag = name.split(":")[1] ?? "";
+	return /^v?(\d+\.\d+\.\d+)(?![\w.])/.exec(tag)?.[1] ?? null;
+}
+
+/**
+ * The processes that are of another minor line than the server, where both tags tell one: Maestro's documentation
+ * wants all of them on the same. The client has a numbering of its own.
+ */
+export function findOtherLines(images: ReleaseImages): readonly {
+	readonly process: ProcessName;
+	readonly message: string;
+}[] {
+	const line = findLine(images.server);
+	return processNames.flatMap((process) => {
+		const own = process === "client" ? null : findLine(images[process]);
+		return own === null || line === null || own === line
+			? []
+			: [
+					{
+						process,
+						message: `is of the line ${own}, and the server of ${line}: all but the client must be of one`,
+					},
+				];
+	});
+}
+
+const findLine = (image: string): string | null =>
+	findPromisedVersion(image)?.replace(/\.\d+$/, "") ?? null;
+
 const upstreamImages: Record<ProcessName, string> = {
 	client: "client-maestro",
 	server: "server-maestro",

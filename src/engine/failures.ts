@@ -174,6 +174,11 @@ const advices: readonly (readonly [RegExp, string])[] = [
 		"Raise the quota or order a smaller size, then order again.",
 	],
 	[
+		// The words of Pod Security, of admission policies and of webhooks.
+		/violates PodSecurity|denied request|denied the request/,
+		"Change what is ordered, or let the platform change the policy that the message names, then order again.",
+	],
+	[
 		/is forbidden|Unauthorized/i,
 		"Give the target's account the missing right, then order again.",
 	],

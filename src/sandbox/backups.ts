@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { jobLabel, managedBy, managedByLabel } from "../domain/cluster.ts";
 import { Failure, type FailureCode } from "../failure.ts";
-import type { Pod } from "./answers.ts";
 import type { Api, ApiList, ApiObject } from "./api.ts";
 import type { Tools } from "./components.ts";
 import { type Ferretdb, startFerretdb } from "./ferretdb.ts";
 import { composeStatus, type JobsPlayer, type Outcome } from "./jobs.ts";
+import type { Pod } from "./namespace-view.ts";
 import type { ProgramHost } from "./program.ts";
 import { runContainers } from "./scripts.ts";
 

@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { sendSignal } from "../processes.ts";
-import type { Container, Pod } from "./answers.ts";
 import type { Claim } from "./claim.ts";
 import type { Tools } from "./components.ts";
 import { requireTool } from "./ferretdb.ts";
 import type { Outcome } from "./jobs.ts";
+import type { Container, Pod } from "./namespace-view.ts";
 
 /** Kubernetes keeps no more of a termination message. */
 const messageBytes = 4096;

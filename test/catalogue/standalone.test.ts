@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { createSecrets } from "../../src/domain/secret.ts";
 import { prepareHome } from "../../src/engine/workspace.ts";
 import { pluginBin, pulumiBin } from "../engine/toolchain.ts";
+import { makeAwsProvider } from "../support/aws.ts";
 import {
 	type LanguageHost,
 	startLanguageHost,
@@ -25,7 +26,7 @@ before(async () => {
 	folder = mkdtempSync(join(tmpdir(), "impresario-standalone-"));
 	host = await startLanguageHost();
 	await mkdir(join(folder, "state"));
-	await prepareHome(join(folder, "home"), pluginBin);
+	await prepareHome(join(folder, "home"), pluginBin, makeAwsProvider(folder));
 	await pulumi("stack", "init", "qa-1");
 	// It writes this one wherever the settings are to be.
 	rmSync(join(root, "Pulumi.qa-1.yaml"), { force: true });
@@ -108,6 +109,32 @@ test("a preview of a configured stack shows the whole topology, and no secret", 
 	for (const value of Object.values(secrets)) {
 		assert.ok(!shown.includes(value), "a secret is shown");
 	}
+});
+
+test("with an AWS account the buckets are part of it, and the account's key is not shown", async () => {
+	await set(
+		"aws",
+		JSON.stringify({
+			region: "eu-central-1",
+			accessKeyId: "planted-key",
+			secretAccessKey: "planted-secret",
+			endpoint: "http://127.0.0.1:1",
+		}),
+		"--secret",
+	);
+	const shown = await preview();
+	for (const kind of ["uploads", "backups"])
+		assert.match(shown, new RegExp(`impresario-standalone-qa-1-${kind}`));
+	assert.doesNotMatch(shown, /planted-/);
+	await set("aws", '{"region": "nowhere"}', "--secret");
+	await assert.rejects(preview(), (error: Parameters<typeof saidBy>[0]) => {
+		assert.match(
+			saidBy(error),
+			/region must be a region of AWS; accessKeyId .*; secretAccessKey /,
+		);
+		return true;
+	});
+	await pulumi("config", "rm", ...onStack(), "aws");
 });
 
 test("a value that is out of range is refused by its name", async () => {

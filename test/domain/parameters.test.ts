@@ -136,6 +136,21 @@ const refused: readonly (readonly [
 		{ backups: { schedule: "* * * * * *" } },
 		"backups/schedule",
 	],
+	[
+		"a schedule for an hour that there is none of",
+		{ backups: { schedule: "0 25 * * *" } },
+		"backups/schedule",
+	],
+	[
+		"a MongoDB at a port that there is none of",
+		{ external: { mongodb: "mongodb://a.example.test,b.example.test:70000" } },
+		"external/mongodb",
+	],
+	[
+		"a broker at port 0",
+		{ external: { rabbitmq: "amqp://mq.example.test:0" } },
+		"external/rabbitmq",
+	],
 	["no retention", { backups: { retentionDays: 0 } }, "backups/retentionDays"],
 ];
 

@@ -62,6 +62,21 @@ const cases: Record<string, Case> = {
 			/^v1\/Secret (one|two): secrets ".*exceeded quota.*\(and 1 more\)$/,
 		advice: /Raise the quota/,
 	},
+	"an object that a policy of the cluster refuses": {
+		run: given({
+			errors: [
+				{
+					kind: "apps/v1/Deployment",
+					name: "audit",
+					message:
+						"deployments.apps \"audit\" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'x' denied request: not here",
+				},
+			],
+		}),
+		code: "engine_failed",
+		message: /^apps\/v1\/Deployment audit: .*denied request: not here$/,
+		advice: /change the policy that the message names/,
+	},
 	"an object that something else has changed": {
 		run: recorded("conflict"),
 		code: "engine_failed",

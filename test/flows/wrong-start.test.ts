@@ -105,6 +105,12 @@ const cases: Record<
 		says: /PORT must be .*WORKER_CHILDREN must be .*|QUEUE_URL must be/,
 		does: /Correct the variables/,
 	},
+	"a domain that is no host name": {
+		role: "api",
+		environment: () => ({ TARGET_DOMAIN: "apps_example" }),
+		says: /TARGET_DOMAIN must be a domain name/,
+		does: /Correct the variables/,
+	},
 	"no toolchain": {
 		role: "worker",
 		environment: () => ({

@@ -78,6 +78,59 @@ test("a release names an image for every process and for nothing else", async ()
 	]);
 });
 
+const digest = "a".repeat(64);
+const wrongImages: readonly (readonly [
+	what: string,
+	change: Record<string, string>,
+	pointers: readonly string[],
+])[] = [
+	["a digest that is too short", { data: "a/b@sha256:abc" }, ["/images/data"]],
+	["a digest of another kind", { data: `a/b@md5:${digest}` }, ["/images/data"]],
+	[
+		"a digest in capitals",
+		{ data: `a/b@sha256:${digest.toUpperCase()}` },
+		["/images/data"],
+	],
+	["an empty reference", { audit: "" }, ["/images/audit"]],
+	[
+		"processes of another line than the server's",
+		{ audit: "a/audit:0.7.0", data: `a/data:v0.9.1@sha256:${digest}` },
+		["/images/audit", "/images/data"],
+	],
+];
+for (const [what, change, pointers] of wrongImages) {
+	test(`a release with ${what} is refused at its place, and not kept`, async () => {
+		const { images } = upstreamRelease("0.8.0", "0.16.0");
+		const answer = await door.call("POST", "/v1/releases", {
+			token: door.platformAdmin.token,
+			body: { name: "0.8.0", images: { ...images, ...change } },
+		});
+		assert.equal(answer.status, 400);
+		assert.deepEqual(readPointers(answer), pointers);
+		const found = await door.call("GET", "/v1/releases/0.8.0", {
+			token: door.viewer.token,
+		});
+		assert.equal(found.status, 404);
+	});
+}
+
+test("patches may differ, and tags that tell no version are nobody's to judge", async () => {
+	const { images } = upstreamRelease("0.8.0", "0.16.0");
+	const answer = await door.call("POST", "/v1/releases", {
+		token: door.platformAdmin.token,
+		body: {
+			name: "0.8.x",
+			images: {
+				...images,
+				data: "a/data:0.8.3",
+				audit: "a/audit:latest",
+				websocket: `a/websocket@sha256:${digest}`,
+			},
+		},
+	});
+	assert.equal(answer.status, 201, answer.text);
+});
+
 test("a release that does not exist is not found", async () => {
 	const answer = await door.call("GET", "/v1/releases/0.0.0", {
 		token: door.viewer.token,

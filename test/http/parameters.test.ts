@@ -43,6 +43,26 @@ const wrong: readonly (readonly [
 		],
 	],
 	[
+		"an external MongoDB that is none",
+		{ external: { mongodb: "https://db.example.test" } },
+		["/parameters/external/mongodb"],
+	],
+	[
+		"a port that there is none of",
+		{ external: { rabbitmq: "amqp://mq.example.test:99999" } },
+		["/parameters/external/rabbitmq"],
+	],
+	[
+		"a schedule that no CronJob takes",
+		{ backups: { schedule: "61 * * * *", retentionDays: 400 } },
+		["/parameters/backups/retentionDays", "/parameters/backups/schedule"],
+	],
+	[
+		"a quantity that is none",
+		{ resources: { data: { memory: "a lot", cpu: "-1" } } },
+		["/parameters/resources/data/cpu", "/parameters/resources/data/memory"],
+	],
+	[
 		"a contradiction",
 		{ features: { audit: false }, replicas: { audit: 2 } },
 		["/parameters/replicas/audit"],

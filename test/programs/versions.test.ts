@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tailorProcesses } from "../../programs/maestro/tailor.ts";
+import { listVersionChecks } from "../../programs/maestro/versions.ts";
 import {
 	findPromisedVersion,
-	listChecks,
-} from "../../programs/maestro/versions.ts";
-import { upstreamRelease } from "../../src/domain/release.ts";
+	upstreamRelease,
+} from "../../src/domain/release.ts";
 import { givenInput } from "./declared.ts";
 
 const all = tailorProcesses(givenInput("ha"));
@@ -36,9 +36,10 @@ for (const [image, version] of promises) {
 }
 
 test("the seven documented version endpoints are checked, each at its own port", () => {
-	const urls = listChecks(all, upstreamRelease("0.6.0", "0.15.0").images).map(
-		({ process, url, version }) => [process, url, version],
-	);
+	const urls = listVersionChecks(
+		all,
+		upstreamRelease("0.6.0", "0.15.0").images,
+	).map(({ process, url, version }) => [process, url, version]);
 	assert.deepEqual(urls, [
 		["server", "http://server:8888/", "0.6.0"],
 		["discovery", "http://discovery:5000/", "0.6.0"],
@@ -53,6 +54,6 @@ test("the seven documented version endpoints are checked, each at its own port",
 test("a release whose tags differ promises each process its own", () => {
 	const release = upstreamRelease("0.6.0", "0.15.0");
 	const images = { ...release.images, server: "server-maestro:0.6.1" };
-	const versions = listChecks(all, images).map(({ version }) => version);
+	const versions = listVersionChecks(all, images).map(({ version }) => version);
 	assert.deepEqual(versions.slice(0, 2), ["0.6.1", "0.6.0"]);
 });

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checksVariable } from "../../src/domain/cluster.ts";
-import {
-	answerChecks,
-	type NamespaceView,
-	type Pod,
-} from "../../src/sandbox/answers.ts";
+import { answerChecks } from "../../src/sandbox/answers.ts";
 import { runChecks } from "../../src/sandbox/jobs.ts";
+import type { NamespaceView, Pod } from "../../src/sandbox/namespace-view.ts";
 
 const metadata = (name: string, labels: Record<string, string> = {}) => ({
 	name,
@@ -51,6 +48,7 @@ function view(...replicas: Replica[]): NamespaceView {
 			},
 			status: { phase: "Running" },
 		})),
+		policies: [],
 	};
 }
 
@@ -60,7 +58,11 @@ const promised = {
 	version: "0.6.0",
 };
 const answer = (namespace: NamespaceView, check: object = {}) => {
-	const [result] = answerChecks([{ ...promised, ...check }], namespace);
+	const [result] = answerChecks(
+		[{ ...promised, ...check }],
+		verifier(""),
+		namespace,
+	);
 	return [result?.version, result?.error];
 };
 
@@ -111,6 +113,25 @@ test("where nothing was promised, any answer is right", () => {
 		"1.0",
 		null,
 	]);
+});
+
+test("a page has no version, and needs somebody who serves it", () => {
+	const page = { kind: "page", version: null };
+	assert.deepEqual(answer(view({ image: "client:1.0" }), page), [null, null]);
+	assert.deepEqual(answer(view(), page), [null, "connection refused"]);
+});
+
+test("whom the policies of the namespace keep apart gets no answer", () => {
+	const namespace: NamespaceView = {
+		...view({ image: "server:0.6.0" }),
+		policies: [
+			{
+				metadata: metadata("default-deny"),
+				spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+			},
+		],
+	};
+	assert.deepEqual(answer(namespace), [null, "no answer within 3 s"]);
 });
 
 test("the host may be a full name", () => {

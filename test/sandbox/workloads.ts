@@ -1,8 +1,8 @@
 // Objects for the test cluster, and questions asked of them.
 import type { VersionCheck } from "../../src/domain/blueprint.ts";
 import { checksVariable, jobLabel } from "../../src/domain/cluster.ts";
-import type { Pod } from "../../src/sandbox/answers.ts";
 import type { Api, ApiList } from "../../src/sandbox/api.ts";
+import type { Pod } from "../../src/sandbox/namespace-view.ts";
 
 export async function createNamespace(api: Api, name: string): Promise<void> {
 	await api.create("/api/v1/namespaces", { metadata: { name } });

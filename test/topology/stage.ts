@@ -26,7 +26,10 @@ export interface Stage {
 	output(): string;
 	/** Makes another target of the same cluster known. */
 	addTarget(
-		target: Pick<TargetDescription, "name" | "settings" | "pullSecret">,
+		target: Pick<TargetDescription, "name"> &
+			Partial<
+				Pick<TargetDescription, "settings" | "pullSecret" | "storageClass">
+			>,
 	): Promise<void>;
 	/** Orders an environment and waits until its operation has ended. */
 	order(order: Readonly<Record<string, unknown>>): Promise<Ordered>;
