@@ -104,7 +104,9 @@ export async function judgeCluster(
 				...[...inState].filter((name) => !inCluster.has(name)).map(place),
 			);
 			strangers.push(
-				...[...inCluster].filter((name) => !inState.has(name)).map(place),
+				...[...inCluster]
+					.filter(([name, isEngines]) => isEngines && !inState.has(name))
+					.map(([name]) => place(name)),
 			);
 		}
 		return {
@@ -137,22 +139,19 @@ function listInState(
 	);
 }
 
-/** The same of those that carry our label, without what comes and goes: Jobs of the service, and what belongs to others. */
+/** The same of what is there, without what others own; and whether the engine should know of it. */
 async function listInCluster(
 	kubeconfig: string,
 	namespace: string,
-): Promise<ReadonlySet<string>> {
-	const objects = await kubectlGet(
-		kubeconfig,
-		kinds,
-		"-n",
-		namespace,
-		"-l",
-		`${managedByLabel}=${managedBy},!${jobLabel}`,
-	);
-	return new Set(
+): Promise<ReadonlyMap<string, boolean>> {
+	const objects = await kubectlGet(kubeconfig, kinds, "-n", namespace);
+	return new Map(
 		objects
 			.filter(({ metadata }) => !("ownerReferences" in metadata))
-			.map(({ kind, metadata }) => `${kind}/${metadata.name}`),
+			.map(({ kind, metadata: { name, labels } }) => [
+				`${kind}/${name}`,
+				// Jobs of the service's own come and go without the engine.
+				labels?.[managedByLabel] === managedBy && !(jobLabel in labels),
+			]),
 	);
 }
