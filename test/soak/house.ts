@@ -27,7 +27,12 @@ export interface House {
 /** `dir` keeps the roles' logs. */
 export async function openHouse(
 	dir: string,
-	options: { readonly workers: number; readonly log: (line: string) => void },
+	options: {
+		readonly workers: number;
+		/** Updates at a time of each worker. */
+		readonly children: number;
+		readonly log: (line: string) => void;
+	},
 ): Promise<House> {
 	mkdirSync(join(dir, "logs"), { recursive: true });
 	const sandbox = await startSandbox({
@@ -54,6 +59,7 @@ export async function openHouse(
 			environment: {
 				...service.environment,
 				LOG_LEVEL: "info",
+				WORKER_CHILDREN: String(options.children),
 				PORT: role === "api" ? String(port) : "0",
 			},
 			logPath: join(dir, "logs", `${name}.log`),
