@@ -1,5 +1,6 @@
 // The service's processes: a role from the command line is opened, kept until a signal, closed in reverse.
 // The process ends by letting its loop empty; only a second signal forces it.
+import { setFlagsFromString } from "node:v8";
 import { parseConfig } from "./config.ts";
 import { Failure } from "./failure.ts";
 import {
@@ -13,6 +14,9 @@ import {
 } from "./open.ts";
 import { startAll } from "./start.ts";
 import { translateDatabaseError } from "./store/db.ts";
+
+// V8 lets garbage grow to three times what lives before it collects: that held 80 MiB more in memory after a load.
+setFlagsFromString("--heap-growing-percent=50");
 
 /** Things to close, in the order in which they were opened. */
 export type Opened = { close(): Promise<void> }[];

@@ -39,7 +39,7 @@ export const operation = z.strictObject({
 		delete: count,
 		same: count,
 	}),
-	/** How many are before it, and which of its own environment must end first. */
+	/** How many are before it (`farthestPlace`: that many or more), and which of its own environment must end first. */
 	queue: z.strictObject({
 		position: count,
 		waitingFor: z.string().nullable(),

@@ -64,6 +64,9 @@ export const operationDeadlineMs = (kind: OperationKind): number =>
 /** How often an operation is begun before the service gives up and says so. */
 export const maxAttempts = 3;
 
+/** How far a place in the queue is counted: a count takes as long as the queue is, and every order asks for its own. */
+export const farthestPlace = 200;
+
 /** The pause in milliseconds before attempt `attempt` + 1, after a failure that may pass. */
 export const retryDelayMs = (attempt: number): number =>
 	2_000 * 3 ** (attempt - 1);

@@ -23,7 +23,11 @@ import {
 import { bind, type Route } from "./bind.ts";
 import { describeOperation } from "./operations.ts";
 import { readPage } from "./page.ts";
-import { presentEnvironment, presentRevision } from "./present.ts";
+import {
+	presentEnvironment,
+	presentOperation,
+	presentRevision,
+} from "./present.ts";
 import { decideScope, loadVisibleEnvironment } from "./visible.ts";
 
 /** Environments with what other tables say of them, in two queries however many they are. */
@@ -65,9 +69,10 @@ const parseLabels = (texts: readonly string[]): Record<string, string> =>
 	);
 
 export const environmentRoutes: readonly Route[] = [
-	bind(createEnvironment, async ({ db, verbs }, { actor, body }) =>
-		describeOperation(db, await orderEnvironment(verbs, actor, body)),
-	),
+	bind(createEnvironment, async ({ verbs }, { actor, body }) => {
+		const ordered = await orderEnvironment(verbs, actor, body);
+		return presentOperation(ordered, ordered.place);
+	}),
 
 	bind(listEnvironments, async ({ db, pageKey }, { actor, query }) => {
 		const scope = decideScope(actor);

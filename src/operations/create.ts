@@ -1,6 +1,10 @@
 // Orders a new environment: revision 1, its secrets, and the operation that brings it up.
 import { currentVersions } from "../domain/blueprint.ts";
-import { createEnvironmentId, createSuffix } from "../domain/ids.ts";
+import {
+	createEnvironmentId,
+	createOperationId,
+	createSuffix,
+} from "../domain/ids.ts";
 import { namespaceName, namespaceSuffixLength } from "../domain/names.ts";
 import type { Operation } from "../domain/operation.ts";
 import { createSecrets } from "../domain/secret.ts";
@@ -8,14 +12,19 @@ import type { EnvironmentSpec } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { seal } from "../seal.ts";
-import { createEnvironment as insertEnvironment } from "../store/environments.ts";
+import type { Db } from "../store/db.ts";
+import type { QueuePlace } from "../store/operations.ts";
+import { createOrder } from "../store/orders.ts";
 import { findRelease } from "../store/releases.ts";
-import { createSealedSecrets } from "../store/secrets.ts";
-import { findTarget } from "../store/targets.ts";
-import { recordRevision, secretPlace } from "./parameters.ts";
-import { nudge, request, type VerbContext } from "./request.ts";
+import { sealParameters, secretPlace } from "./parameters.ts";
+import { nudge, type VerbContext } from "./request.ts";
 
 const untouched = "Nothing was ordered.";
+
+/** What was ordered, with its place in the queue. */
+export interface Ordered extends Operation {
+	readonly place: QueuePlace;
+}
 
 /**
  * Throws `conflict` when the tenant has a living environment of that name, and `invalid_request` when the
@@ -25,59 +34,49 @@ export async function createEnvironment(
 	context: VerbContext,
 	actor: Actor,
 	spec: EnvironmentSpec,
-): Promise<Operation> {
+): Promise<Ordered> {
 	const id = createEnvironmentId();
-	const operation = await context.db.transaction().execute(async (trx) => {
-		const release = await findRelease(trx, spec.release);
-		if (release === undefined) throw unknown("release", spec.release);
-		const target = await findTarget(trx, spec.target);
-		if (target === undefined) throw unknown("target", spec.target);
-
-		await insertEnvironment(trx, {
-			id,
-			tenant: actor.tenant.id,
-			target: target.id,
-			name: spec.name,
-			blueprint: spec.blueprint,
-			description: spec.description,
-			labels: spec.labels,
-			namespace: namespaceName(
-				actor.tenant.name,
-				spec.name,
-				createSuffix(namespaceSuffixLength),
-			),
-		});
-		await recordRevision(
-			{ db: trx, sealKey: context.sealKey },
-			{
-				environment: id,
-				number: 1,
-				blueprintVersion: currentVersions[spec.blueprint],
-				release,
-				size: spec.size,
-				parameters: spec.parameters,
-			},
-		);
-		await createSealedSecrets(trx, id, sealAll(context, id));
-		return request(trx, {
-			environment: id,
-			kind: "create",
-			revisionFrom: null,
-			revisionTo: 1,
-			actor,
-		});
+	const { shown, sealed } = sealParameters(context.sealKey, {
+		environment: id,
+		number: 1,
+		parameters: spec.parameters,
 	});
-	nudge(context, operation);
-	return operation;
+	const ordered = await createOrder(context.db, {
+		...spec,
+		id,
+		tenant: actor.tenant.id,
+		parameters: shown,
+		blueprintVersion: currentVersions[spec.blueprint],
+		namespace: namespaceName(
+			actor.tenant.name,
+			spec.name,
+			createSuffix(namespaceSuffixLength),
+		),
+		secrets: new Map([...sealSecrets(context, id), ...sealed]),
+		operation: createOperationId(),
+		requestedBy: actor.name,
+	});
+	if (ordered === undefined) throw await explainMissing(context.db, spec);
+	nudge(context, ordered.operation);
+	return { ...ordered.operation, place: ordered.place };
 }
 
-function sealAll(context: VerbContext, environment: string) {
+function sealSecrets(context: VerbContext, environment: string) {
 	return new Map(
 		Object.entries(createSecrets()).map(([name, value]) => [
 			name,
 			seal(context.sealKey, secretPlace(environment, name), value),
 		]),
 	);
+}
+
+async function explainMissing(
+	db: Db,
+	{ release, target }: EnvironmentSpec,
+): Promise<Failure> {
+	return (await findRelease(db, release)) === undefined
+		? unknown("release", release)
+		: unknown("target", target);
 }
 
 function unknown(

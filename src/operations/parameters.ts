@@ -3,6 +3,7 @@ import type { EnvironmentId } from "../domain/ids.ts";
 import {
 	joinParameters,
 	type Parameters,
+	type ShownParameters,
 	secretParameters,
 	splitParameters,
 } from "../domain/parameters.ts";
@@ -27,6 +28,24 @@ export const secretPlace = (environment: string, name: string) =>
 const secretName = (revision: number, pointer: string) =>
 	`revision/${revision}${pointer}`;
 
+/** What a revision keeps of its parameters: what may be shown, and the secrets, sealed, by name. */
+export function sealParameters(
+	sealKey: SealKey,
+	revision: {
+		readonly environment: EnvironmentId;
+		readonly number: number;
+		readonly parameters: Parameters;
+	},
+): { readonly shown: ShownParameters; readonly sealed: Map<string, Buffer> } {
+	const { shown, secrets } = splitParameters(revision.parameters);
+	const sealed = [...secrets].map(([pointer, value]) => {
+		const name = secretName(revision.number, pointer);
+		const place = secretPlace(revision.environment, name);
+		return [name, seal(sealKey, place, value)] as const;
+	});
+	return { shown, sealed: new Map(sealed) };
+}
+
 /** Writes a revision with its parameters, in the transaction of a verb. */
 export async function recordRevision(
 	{ db, sealKey }: Context,
@@ -34,17 +53,9 @@ export async function recordRevision(
 		readonly parameters: Parameters;
 	},
 ): Promise<void> {
-	const { environment, number } = revision;
-	const { shown, secrets } = splitParameters(revision.parameters);
+	const { shown, sealed } = sealParameters(sealKey, revision);
 	await createRevision(db, { ...revision, parameters: shown });
-	const sealed = [...secrets].map(([pointer, value]) => {
-		const name = secretName(number, pointer);
-		return [
-			name,
-			seal(sealKey, secretPlace(environment, name), value),
-		] as const;
-	});
-	await createSealedSecrets(db, environment, new Map(sealed));
+	await createSealedSecrets(db, revision.environment, sealed);
 }
 
 /** The parameters of a revision as they were asked for. Secrets: not to be logged, shown or sent anywhere. */

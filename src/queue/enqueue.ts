@@ -7,12 +7,15 @@ import type { Log } from "../log.ts";
 import { openQueue } from "./connection.ts";
 
 const sendWithinMs = 2_000;
+// In PostgreSQL BullMQ makes two temporary tables for each bulk: the price of about a dozen messages.
+const bulkFrom = 20;
 
 export interface Sender {
 	/**
 	 * Puts the id onto the queue. `attempt` is the number of claims so far: the same message sent twice for the
 	 * same claim is one message, while a message that died with its worker does not stand in the next one's way.
-	 * Never throws and ends within two seconds: what could not be sent is logged, and the sweep sends it again.
+	 * Never throws and ends within four seconds, two of them for what was on its way before: what could not be sent
+	 * is logged, and the sweep sends it again.
 	 */
 	enqueue(id: OperationId, attempt: number): Promise<void>;
 	close(): Promise<void>;
@@ -28,41 +31,68 @@ export function openSender(url: string, log: Log): Sender {
 	};
 	let queue = open();
 
-	const send = async (id: OperationId, attempt: number): Promise<void> => {
-		const timer = new AbortController();
-		const tooLate = delay(sendWithinMs, undefined, timer).then(() => {
-			throw new Error(`the queue took longer than ${sendWithinMs} ms`);
-		});
-		const sent = queue.add("operation", id, { jobId: `${id}.${attempt}` });
-		// Whichever comes second has nobody who waits for it.
-		sent.catch(() => {});
-		tooLate.catch(() => {});
+	const send = async (messages: readonly Message[]): Promise<void> => {
+		const used = queue;
 		try {
-			await Promise.race([sent, tooLate]);
-		} finally {
-			timer.abort();
+			await endWithin(sendWithinMs, put(used, messages));
+		} catch (error) {
+			log.warn(
+				{ err: error, operations: messages.map(({ id }) => id) },
+				"operations could not be put on the queue; the sweep will send them",
+			);
+			// A queue whose first connection failed says so for ever (BullMQ keeps the rejected promise).
+			if (queue === used) {
+				queue = open();
+				void closeQueue(used);
+			}
 		}
 	};
 
+	// While messages are on their way the next ones gather, and then go together. Orders do not wait for the queue, so
+	// under load it would otherwise fall behind them, further and further.
+	let lastSent = Promise.resolve();
+	const gathered: Message[] = [];
+
 	return {
-		async enqueue(id, attempt) {
-			const used = queue;
-			try {
-				await send(id, attempt);
-			} catch (error) {
-				log.warn(
-					{ err: error, operation: id },
-					"an operation could not be put on the queue; the sweep will send it",
-				);
-				// A queue whose first connection failed says so for ever (BullMQ keeps the rejected promise).
-				if (queue === used) {
-					queue = open();
-					void closeQueue(used);
-				}
+		enqueue(id, attempt) {
+			gathered.push({ id, attempt });
+			if (gathered.length === 1) {
+				lastSent = lastSent.then(() => send(gathered.splice(0)));
 			}
+			return lastSent;
 		},
 		close: () => closeQueue(queue),
 	};
+}
+
+interface Message {
+	readonly id: OperationId;
+	readonly attempt: number;
+}
+
+async function put(queue: Queue, messages: readonly Message[]): Promise<void> {
+	const jobs = messages.map(({ id, attempt }) => ({
+		name: "operation",
+		data: id,
+		opts: { jobId: `${id}.${attempt}` },
+	}));
+	if (jobs.length < bulkFrom) {
+		await Promise.all(
+			jobs.map(({ name, data, opts }) => queue.add(name, data, opts)),
+		);
+	} else {
+		await queue.addBulk(jobs);
+	}
+}
+
+// Not an abortable delay: this is on the road of every order, and an abort makes an error each time.
+function endWithin(ms: number, work: Promise<void>): Promise<void> {
+	return new Promise((fulfil, reject) => {
+		const timer = setTimeout(() => {
+			reject(new Error(`the queue took longer than ${ms} ms`));
+		}, ms);
+		work.then(fulfil, reject).finally(() => clearTimeout(timer));
+	});
 }
 
 /** A queue that is away does not answer that it is closed either. */

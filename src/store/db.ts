@@ -30,6 +30,7 @@ import type { Size } from "../domain/spec.ts";
 import type { TargetSettings } from "../domain/target.ts";
 import type { Role } from "../domain/tenant.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
+import { isUnprepared, prepareStatements } from "./prepared.ts";
 
 type Time = ColumnType<Date, Date | undefined, Date>;
 type OptionalTime = ColumnType<
@@ -188,7 +189,9 @@ export function openDatabase(options: {
 	// only itself.
 	pool.on("error", options.onError);
 	pool.on("connect", (client) => client.on("error", options.onError));
-	const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+	const db = new Kysely<Tables>({
+		dialect: new PostgresDialect({ pool: prepareStatements(pool) }),
+	});
 	return { db, close: () => db.destroy() };
 }
 
@@ -237,7 +240,7 @@ export function translateDatabaseError(error: unknown): unknown {
 	const code = "code" in error ? String(error.code) : "";
 	const gone =
 		error instanceof pg.DatabaseError
-			? unreachableStates.test(code)
+			? unreachableStates.test(code) || isUnprepared(error)
 			: unreachableErrnos.has(code) ||
 				/Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
 					error.message,

@@ -11,9 +11,7 @@ import {
 	type TargetId,
 	type TenantId,
 } from "../domain/ids.ts";
-import type { BlueprintName } from "../domain/spec.ts";
-import { Failure } from "../failure.ts";
-import { type Db, violatedIndex } from "./db.ts";
+import type { Db } from "./db.ts";
 import type { PageRequest } from "./page.ts";
 
 const selectEnvironments = (db: Db) =>
@@ -23,6 +21,9 @@ const selectEnvironments = (db: Db) =>
 		.innerJoin("targets as g", "g.id", "e.target_id")
 		.selectAll("e")
 		.select(["t.name as tenant_name", "g.name as target_name"]);
+
+// Word for word the condition of the index on names: a plan for any value of a parameter could not use it.
+const isAlive = sql<boolean>`e.lifecycle <> 'destroyed'`;
 
 type Row = Awaited<
 	ReturnType<ReturnType<typeof selectEnvironments>["executeTakeFirstOrThrow"]>
@@ -48,53 +49,6 @@ const toEnvironment = (row: Row): Environment => ({
 	updatedAt: row.updated_at,
 });
 
-/** Throws `conflict` when the tenant has a living environment of that name. */
-export async function createEnvironment(
-	db: Db,
-	environment: {
-		readonly id: EnvironmentId;
-		readonly tenant: TenantId;
-		readonly target: TargetId;
-		readonly name: string;
-		readonly blueprint: BlueprintName;
-		readonly description: string;
-		readonly labels: Readonly<Record<string, string>>;
-		readonly namespace: string;
-	},
-): Promise<void> {
-	try {
-		await db
-			.insertInto("environments")
-			.values({
-				id: environment.id,
-				tenant_id: environment.tenant,
-				target_id: environment.target,
-				name: environment.name,
-				blueprint: environment.blueprint,
-				description: environment.description,
-				labels: JSON.stringify(environment.labels),
-				lifecycle: "creating",
-				health: "unknown",
-				namespace: environment.namespace,
-				revision: null,
-				desired_revision: 1,
-				endpoints: JSON.stringify(null),
-			})
-			.execute();
-	} catch (error) {
-		if (violatedIndex(error) !== "environments_by_name") throw error;
-		throw new Failure({
-			code: "conflict",
-			message: `There is an environment named "${environment.name}" already.`,
-			untouched:
-				"The environment that has the name was not changed, and none was made.",
-			advice:
-				"Choose another name, or destroy the environment that has it first.",
-			errors: [{ pointer: "/name", message: "is taken" }],
-		});
-	}
-}
-
 /** Which tenant's environments may be seen; undefined: all of them. */
 export type Scope = TenantId | undefined;
 
@@ -119,7 +73,7 @@ export async function findEnvironment(
 		: query
 				.where("e.name", "=", lookup.idOrName)
 				.where("e.tenant_id", "=", lookup.tenant)
-				.where("e.lifecycle", "<>", "destroyed");
+				.where(isAlive);
 	const row = await query.executeTakeFirst();
 	return row && toEnvironment(row);
 }
@@ -169,7 +123,7 @@ export async function listEnvironments(
 	if (scope !== undefined) query = query.where("e.tenant_id", "=", scope);
 	query =
 		filter.lifecycle === undefined
-			? query.where("e.lifecycle", "<>", "destroyed")
+			? query.where(isAlive)
 			: query.where("e.lifecycle", "=", filter.lifecycle);
 	if (filter.name !== undefined)
 		query = query.where("e.name", "=", filter.name);

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import {
+	farthestPlace,
 	finalStates,
 	noChanges,
 	type Operation,
@@ -117,7 +118,7 @@ export async function listCurrentOperations(
 		.selectFrom("operations")
 		.distinctOn("environment_id")
 		.select(["environment_id", "id"])
-		.where("environment_id", "in", environments)
+		.where("environment_id", "=", sql<EnvironmentId>`any(${environments})`)
 		.where("finished_at", "is", null)
 		.orderBy("environment_id")
 		.orderBy(sql`state = 'queued'`)
@@ -127,7 +128,10 @@ export async function listCurrentOperations(
 }
 
 export interface QueuePlace {
-	/** How many operations are before it: of its own environment, or of all if none of its own is. 0: it is next. */
+	/**
+	 * How many operations are before it: of its own environment, or of all if none of its own is. 0: it is next;
+	 * `farthestPlace`: that many or more.
+	 */
 	readonly position: number;
 	/** The operation of the same environment that must end first. */
 	readonly waitingFor: OperationId | null;
@@ -138,29 +142,24 @@ export async function findQueuePlace(
 	db: Db,
 	operation: Pick<Operation, "id" | "environment">,
 ): Promise<QueuePlace> {
-	const self = db
-		.selectFrom("operations")
-		.select("sequence")
-		.where("id", "=", operation.id);
-	const own = await db
-		.selectFrom("operations")
-		.select("id")
-		.where("environment_id", "=", operation.environment)
-		.where("finished_at", "is", null)
-		.where("sequence", "<", self)
-		.orderBy("sequence")
-		.execute();
-	const blocker = own[0];
-	if (blocker !== undefined) {
-		return { position: own.length, waitingFor: blocker.id };
-	}
-	const { ahead } = await db
-		.selectFrom("operations")
-		.select((eb) => eb.fn.countAll<number>().as("ahead"))
-		.where("state", "=", "queued")
-		.where("sequence", "<", self)
-		.executeTakeFirstOrThrow();
-	return { position: ahead, waitingFor: null };
+	const earlier = sql`finished_at is null and sequence < (select sequence from operations where id = ${operation.id})`;
+	const { rows } = await sql<{
+		readonly own: number;
+		readonly blocker: OperationId | null;
+		readonly ahead: number;
+	}>`
+		select count(*) as own, (array_agg(id order by sequence))[1] as blocker, (
+			select count(*) from (
+				select from operations where state = 'queued' and ${earlier} limit ${farthestPlace}
+			) as near
+		) as ahead
+		from operations where environment_id = ${operation.environment} and ${earlier}
+	`.execute(db);
+	const [found] = rows;
+	if (found === undefined) throw new Error("one row in, none out");
+	return found.blocker === null
+		? { position: found.ahead, waitingFor: null }
+		: { position: found.own, waitingFor: found.blocker };
 }
 
 /** Ends operations of this environment that nobody has begun, in favour of a newer one. Returns which. */

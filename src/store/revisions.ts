@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Revision } from "../domain/environment.ts";
 import type { EnvironmentId } from "../domain/ids.ts";
 import { type ShownParameters, shownParameters } from "../domain/parameters.ts";
@@ -88,7 +89,7 @@ export async function listDesiredRevisions(
 				.onRef("e.desired_revision", "=", "r.number"),
 		)
 		.selectAll("r")
-		.where("r.environment_id", "in", environments)
+		.where("r.environment_id", "=", sql<EnvironmentId>`any(${environments})`)
 		.execute();
 	return new Map(rows.map((row) => [row.environment_id, toRevision(row)]));
 }

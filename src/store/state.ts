@@ -55,8 +55,8 @@ export async function findStack(
 		.leftJoin("updates as u", (join) =>
 			join
 				.onRef("u.stack_id", "=", "s.id")
-				.on("u.state", "=", "running")
-				.on("u.is_dry_run", "=", false),
+				// Word for word the condition of the index: a plan for any value of a parameter could not use it.
+				.on(sql<boolean>`u.state = 'running' and not u.is_dry_run`),
 		)
 		.select([
 			"s.id",

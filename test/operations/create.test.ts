@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { sql } from "kysely";
 import type { Environment } from "../../src/domain/environment.ts";
+import type { OperationId } from "../../src/domain/ids.ts";
+import { farthestPlace } from "../../src/domain/operation.ts";
 import { environmentSpec } from "../../src/domain/spec.ts";
 import { Failure } from "../../src/failure.ts";
 import { createEnvironment } from "../../src/operations/create.ts";
@@ -9,7 +12,7 @@ import {
 	loadEnvironment,
 } from "../../src/store/environments.ts";
 import { listEvents } from "../../src/store/events.ts";
-import { findOperation } from "../../src/store/operations.ts";
+import { findOperation, findQueuePlace } from "../../src/store/operations.ts";
 import { listSealedSecrets } from "../../src/store/secrets.ts";
 import { attempt } from "../support/attempt.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -44,6 +47,32 @@ test("an order is an environment, a revision, sealed secrets and a queued operat
 	const sealed = await listSealedSecrets(database.db, environment.id);
 	assert.equal(sealed.size, 12);
 	assert.equal(new Set([...sealed.values()].map(String)).size, 12);
+});
+
+test("an order's answer says how many wait before it, counted up to a limit", async () => {
+	const { db } = database;
+	const { actor } = await givenActor(db, "acme");
+	const first = await givenOrder(installation, actor, "waits-1");
+	const second = await givenOrder(installation, actor, "waits-2");
+	assert.deepEqual(second.place, {
+		position: first.place.position + 1,
+		waitingFor: null,
+	});
+	assert.deepEqual(await findQueuePlace(db, second), second.place);
+
+	await sql`
+		insert into operations (id, environment_id, kind, state, changes, requested_by)
+		select 'op_' || n, ${first.environment}, 'create', 'queued', '{}', 'a test'
+		from generate_series(1, ${farthestPlace}) n`.execute(db);
+	const last = await givenOrder(installation, actor, "waits-3");
+	assert.equal(last.place.position, farthestPlace);
+	assert.deepEqual(await findQueuePlace(db, last), last.place);
+	// In the line of its own environment each is counted.
+	const own = await findQueuePlace(db, {
+		id: `op_${farthestPlace}` as OperationId,
+		environment: first.environment,
+	});
+	assert.deepEqual(own, { position: farthestPlace, waitingFor: first.id });
 });
 
 test("a worker brings an order up, phase by phase, and the environment is ready", async () => {

@@ -1,12 +1,14 @@
 // What most tests stand on: a tenant, a target, a release, someone who calls, an ordered environment.
 import { randomBytes } from "node:crypto";
-import type { Operation } from "../../src/domain/operation.ts";
 import { builtInReleases } from "../../src/domain/release.ts";
 import { environmentSpec } from "../../src/domain/spec.ts";
 import type { Actor, Role } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { createLog, type Log } from "../../src/log.ts";
-import { createEnvironment } from "../../src/operations/create.ts";
+import {
+	createEnvironment,
+	type Ordered,
+} from "../../src/operations/create.ts";
 import type { VerbContext } from "../../src/operations/request.ts";
 import { registerTarget } from "../../src/operations/target.ts";
 import { parseSealKey } from "../../src/seal.ts";
@@ -75,6 +77,6 @@ export async function givenOrder(
 	context: VerbContext,
 	actor: Actor,
 	name: string,
-): Promise<Operation> {
+): Promise<Ordered> {
 	return createEnvironment(context, actor, environmentSpec.parse({ name }));
 }
