@@ -42,6 +42,7 @@ export function decideFailure(run: FailedRun): Failure {
 	if (exit?.signal) return endedFromOutside(exit.signal);
 	const output = run.redact(`${exit?.stderr ?? ""}\n${exit?.stdout ?? ""}`);
 	const texts = [...errors.map((error) => error.message), output];
+	if (texts.some((text) => fullDisk.test(text))) return diskIsFull();
 	return (
 		findSetUpFailure(texts) ??
 		(texts.some((text) => locked.test(text)) ? lockedStack() : undefined) ??
@@ -61,6 +62,25 @@ function missingCli(reason: string): Failure {
 			"Build or install it with `node toolchain/build.mjs engine`, or name it by the variable PULUMI_BIN.",
 	});
 }
+
+const fullDisk = /ENOSPC|EDQUOT|no space left on device|disk quota exceeded/i;
+
+/** A full disk, which passes when somebody makes room; returns other errors as they are. */
+export function translateDiskError(error: unknown): unknown {
+	return error instanceof Error && fullDisk.test(error.message)
+		? diskIsFull(error)
+		: error;
+}
+
+const diskIsFull = (cause?: Error) =>
+	new Failure({
+		code: "unavailable",
+		message: "The disk of this worker is full.",
+		untouched: partly,
+		advice: "It is tried again. Make room below the worker's DATA_DIR.",
+		retryable: true,
+		...(cause && { cause }),
+	});
 
 function endedFromOutside(signal: string): Failure {
 	return new Failure({

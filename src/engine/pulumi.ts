@@ -10,7 +10,7 @@ import { noChanges } from "../domain/operation.ts";
 import { listSecrets, makeRedactor } from "../domain/redact.ts";
 import { Failure } from "../failure.ts";
 import { findExit, makeCommand } from "./command.ts";
-import { decideFailure } from "./failures.ts";
+import { decideFailure, translateDiskError } from "./failures.ts";
 import { type EventFollower, followEvents } from "./follow.ts";
 import { type FindProgram, makeProgram, silenceDebugLog } from "./program.ts";
 import { followStages } from "./stages.ts";
@@ -202,17 +202,17 @@ async function attempt(
 	});
 	const { project, stack } = run;
 	const { pulumiHome, workRoot, environment } = options;
-	await prepareHome(pulumiHome, options.pluginBin, options.awsPluginBin);
-	const workspace = await openWorkspace({
-		project,
-		stack,
-		workRoot,
-		pulumiHome,
-		machine: environment,
-		state,
-		command,
-	});
 	try {
+		await prepareHome(pulumiHome, options.pluginBin, options.awsPluginBin);
+		const workspace = await openWorkspace({
+			project,
+			stack,
+			workRoot,
+			pulumiHome,
+			machine: environment,
+			state,
+			command,
+		});
 		return await work({
 			workspace,
 			events,
@@ -228,7 +228,8 @@ async function attempt(
 		// An event that could not be passed on is why the run was ended, whatever the CLI says of it.
 		await events.settle();
 		const exit = findExit(error);
-		if (error instanceof Failure || exit === undefined) throw error;
+		if (error instanceof Failure) throw error;
+		if (exit === undefined) throw translateDiskError(error);
 		throw decideFailure({
 			exit,
 			errors: events.errors,

@@ -1,12 +1,12 @@
 // Any one process is killed with SIGKILL in the middle of a create. The operation comes to a truthful end,
 // nothing is stuck, and DELETE cleans up. With a sandbox of its own, since it kills that too.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Sandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
+import { findDescendants } from "../support/descendants.ts";
 import { kubectlGet } from "../support/kubectl.ts";
 import {
 	type Caller,
@@ -54,37 +54,6 @@ after(async () => {
 	await sandbox?.stop();
 	rmSync(dir, { recursive: true, force: true });
 });
-
-/** Pids whose command line matches, in our own session tree only: they must descend from `ancestor`. */
-function findDescendants(ancestor: number, pattern: RegExp): number[] {
-	const rows = execFileSync("ps", ["-eo", "pid=,ppid=,args="], {
-		encoding: "utf8",
-	})
-		.split("\n")
-		.map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line))
-		.filter((match) => match !== null)
-		.map((match) => ({
-			pid: Number(match[1]),
-			ppid: Number(match[2]),
-			args: match[3] ?? "",
-		}));
-	const family = new Set([ancestor]);
-	for (let grown = true; grown; ) {
-		grown = false;
-		for (const { pid, ppid } of rows) {
-			if (family.has(ppid) && !family.has(pid)) {
-				family.add(pid);
-				grown = true;
-			}
-		}
-	}
-	return rows
-		.filter(
-			({ pid, args }) =>
-				pid !== ancestor && family.has(pid) && pattern.test(args),
-		)
-		.map(({ pid }) => pid);
-}
 
 const killAll = (pids: number[]) => {
 	assert.ok(pids.length > 0, "there is something to kill");

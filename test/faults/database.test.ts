@@ -1,0 +1,51 @@
+// The database is away for longer than a lease, in the middle of a create.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { until } from "../support/until.ts";
+import { givenService, order, untilApplying } from "./given.ts";
+
+const awayMs = 30_000;
+
+test("a database that is away for 30 s: 503 meanwhile, and every order that was taken is done afterwards", async (t) => {
+	const { api, tenant, toDatabase, startWorker } = await givenService(t);
+	await startWorker();
+	const begun = await order(tenant, "begun");
+	const others = [await order(tenant, "second"), await order(tenant, "third")];
+	await untilApplying(tenant, begun);
+
+	await toDatabase.close();
+	const back = delay(awayMs).then(() => toDatabase.reopen());
+	const refused = await until("an order is refused", async () => {
+		const response = await fetch(`${api.url}/v1/environments`, {
+			method: "POST",
+			headers: {
+				authorization: `Bearer ${tenant.token}`,
+				"content-type": "application/json",
+			},
+			body: JSON.stringify({ name: "refused" }),
+		});
+		return response.status === 503 ? response : undefined;
+	});
+	assert.match(refused.headers.get("retry-after") ?? "", /^\d+$/);
+	const problem = (await refused.json()) as Record<string, unknown>;
+	assert.equal(problem.code, "unavailable");
+	assert.equal(problem.retryable, true);
+	assert.equal((await fetch(`${api.url}/healthz`)).status, 200);
+	assert.equal((await fetch(`${api.url}/readyz`)).status, 503);
+	await back;
+
+	for (const id of [begun, ...others]) {
+		const operation = await tenant.end(id, 180_000);
+		assert.equal(operation.state, "succeeded", JSON.stringify(operation.error));
+		const events = await tenant.follow(id);
+		assert.deepEqual(
+			events.map((event) => event.id),
+			events.map((_, i) => i + 1),
+			"no gap, no repeat",
+		);
+	}
+	const { body } = await tenant.call("GET", "/v1/environments");
+	const names = (body.items as { name: string }[]).map(({ name }) => name);
+	assert.deepEqual(names.sort(), ["begun", "second", "third"]);
+});
