@@ -9,6 +9,7 @@ import { benchApi } from "./api.ts";
 import { makeCleanup } from "./cleanup.ts";
 import { benchProgram } from "./program.ts";
 import { benchProvision } from "./provision.ts";
+import { benchQueue } from "./queue.ts";
 import {
 	noteConditions,
 	presentReport,
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Report>>> =
 		program: benchProgram,
 		provision: benchProvision,
 		api: benchApi,
+		queue: benchQueue,
 		start: benchStart,
 	};
 

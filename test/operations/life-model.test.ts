@@ -14,6 +14,7 @@ import {
 	operationKinds,
 } from "../../src/domain/operation.ts";
 import type { Actor } from "../../src/domain/tenant.ts";
+import { cancelOperation } from "../../src/operations/cancel.ts";
 import { request } from "../../src/operations/request.ts";
 import { sweep } from "../../src/operations/sweep.ts";
 import {
@@ -30,7 +31,7 @@ import {
 	releaseLease,
 	renewLease,
 } from "../../src/store/leases.ts";
-import { supersedeQueued } from "../../src/store/operations.ts";
+import { findOperation, supersedeQueued } from "../../src/store/operations.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import {
 	givenActor,
@@ -41,6 +42,7 @@ import {
 } from "../support/given.ts";
 import {
 	advance,
+	cancelIt,
 	claimedBy,
 	claimIt,
 	createModel,
@@ -139,7 +141,7 @@ async function check(model: Model, real: Real): Promise<void> {
 		const active = rows.filter(
 			(row) =>
 				row.environment_id === environment &&
-				["running", "recovering"].includes(String(row.state)),
+				["running", "recovering", "cancelling"].includes(String(row.state)),
 		);
 		assert.ok(active.length <= 1, "two operations move one environment");
 		const { rows: events } = await sql<{ id: number }>`
@@ -258,6 +260,27 @@ const supersede = (environment: number) =>
 		}
 	});
 
+/** Asked of what has ended it is refused, or was done before, and changes nothing. */
+const cancel = (n: number) => {
+	const operation = anOperation(n);
+	return step(
+		`cancel ${n}`,
+		async (model, real) => {
+			const index = operation.find(model);
+			const id = at(real.operations, index);
+			const found = await findOperation(real.db, id, undefined);
+			assert.ok(found);
+			await cancelOperation(installation, actor, found).catch(
+				(error: unknown) => {
+					assert.ok(isFinal(pick(model, index).state), String(error));
+				},
+			);
+			cancelIt(model, index);
+		},
+		operation.may,
+	);
+};
+
 async function claimInBoth(model: Model, real: Real, index: number) {
 	const expected = mayBeClaimed(model, pick(model, index));
 	const claimed = await claimOperation(real.db, {
@@ -297,6 +320,25 @@ const abandon = (n: number) => {
 			if (model.claims.length === claims) return;
 			model.crashed.add(claims);
 			await advanceBoth(model, real, leaseMs);
+		},
+		operation.may,
+	);
+};
+
+/** One on which worker after worker dies. */
+const exhaust = (n: number) => {
+	const operation = anOperation(n);
+	return step(
+		`exhaust ${n}`,
+		async (model, real) => {
+			const index = operation.find(model);
+			for (let attempt = 0; attempt < maxAttempts; attempt++) {
+				const claims = model.claims.length;
+				await claimInBoth(model, real, index);
+				if (model.claims.length === claims) return;
+				model.crashed.add(claims);
+				await advanceBoth(model, real, leaseMs);
+			}
 		},
 		operation.may,
 	);
@@ -386,7 +428,7 @@ async function releaseInBoth(
 	);
 	if (!effective) return;
 	const one = claimedBy(model, number);
-	one.state = "recovering";
+	if (one.state !== "cancelling") one.state = "recovering";
 	one.leaseLeftMs = 0;
 	one.pauseLeftMs = pause.delayMs;
 	if (!pause.countsAsAttempt) one.attempt -= 1;
@@ -518,7 +560,9 @@ const commands = fc.commands<Model, Real, false>(
 		n.map(claim),
 		n.map(abandon),
 		n.map(abandon),
+		n.map(exhaust),
 		n.map(renew),
+		n.map(cancel),
 		fc.tuple(n, fc.boolean()).map((a) => writeEvent(...a)),
 		fc.tuple(n, fc.boolean()).map((a) => finish(...a)),
 		fc.tuple(n, pauses).map((a) => release(...a)),
@@ -549,6 +593,7 @@ test("whatever happens to operations, the store does what the model says, and al
 	// A model that hardly moves proves nothing.
 	assert.ok(steps > 400, `${steps} steps`);
 	assert.deepEqual([...seen].sort(), [
+		"cancelled",
 		"stalled",
 		"succeeded",
 		"superseded",

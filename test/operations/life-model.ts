@@ -1,6 +1,7 @@
 // A pure model of an operation's life: states, lease, line, crash and clock. It knows no database; what it says must
 // be what the store says (life-model.test.ts).
 import {
+	cancelDeadlinesMs,
 	type FinalState,
 	isFinal,
 	leaseMs,
@@ -48,7 +49,7 @@ export const createModel = (environments: number): Model => ({
 });
 
 export const isActive = ({ state }: ModelOperation): boolean =>
-	state === "running" || state === "recovering";
+	state === "running" || state === "recovering" || state === "cancelling";
 
 export function order(
 	model: Model,
@@ -70,12 +71,27 @@ export function order(
 	tell(model, environment, 1);
 }
 
+/** Somebody does not want it any more. */
+export function cancelIt(model: Model, index: number): void {
+	const one = pick(model, index);
+	if (one.state === "queued") {
+		one.state = "cancelled";
+		tell(model, one.environment, 1);
+	} else if (one.state === "running" || one.state === "recovering") {
+		one.state = "cancelling";
+		one.pauseLeftMs = 0;
+		one.timeLeftMs = cancelDeadlinesMs.whole;
+		tell(model, one.environment, 1);
+	}
+}
+
 export function tell(model: Model, environment: number, count: number): void {
 	model.events[environment] = (model.events[environment] ?? 0) + count;
 }
 
 export function mayBeClaimed(model: Model, one: ModelOperation): boolean {
-	if (one.attempt >= maxAttempts) return false;
+	// One that is being cancelled is only ended: that does not count.
+	if (one.attempt >= maxAttempts && one.state !== "cancelling") return false;
 	if (one.state === "queued") {
 		const before = model.operations.slice(0, model.operations.indexOf(one));
 		return before.every(
@@ -96,7 +112,8 @@ export const budgetMs = (kind: OperationKind): number =>
 
 export function claimIt(model: Model, index: number): void {
 	const one = pick(model, index);
-	one.state = one.state === "queued" ? "running" : "recovering";
+	if (one.state === "queued") one.state = "running";
+	else if (one.state !== "cancelling") one.state = "recovering";
 	one.attempt += 1;
 	one.holder = model.claims.length;
 	one.leaseLeftMs = leaseMs;
@@ -131,6 +148,9 @@ export function endsAs(one: ModelOperation): FinalState | undefined {
 		return one.ageMs >= queuedForMs ? "timed_out" : undefined;
 	}
 	if (!isActive(one) || one.leaseLeftMs > 0) return undefined;
+	if (one.state === "cancelling") {
+		return (one.timeLeftMs ?? 0) <= 0 ? "cancelled" : undefined;
+	}
 	if (one.attempt >= maxAttempts) return "stalled";
 	return (one.timeLeftMs ?? 0) <= 0 ? "timed_out" : undefined;
 }
