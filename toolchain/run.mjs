@@ -168,7 +168,7 @@ const commands = {
 		args: (files) => [
 			"--test",
 			"--test-global-setup=test/support/services.ts",
-			"--test-concurrency=2",
+			"--test-concurrency=3",
 			"--test-timeout=600000",
 			...(files.length > 0 ? files : ["test/**/*.test.ts"]),
 		],

@@ -21,7 +21,7 @@ const nothing = "Nothing was changed.";
 
 // Any of these may pass by itself: the API server is restarting, overloaded, or out of reach for a moment.
 const transient =
-	/cluster is unreachable|connection refused|connection reset|broken pipe|no such host|no route to host|network is unreachable|i\/o timeout|TLS handshake timeout|context deadline exceeded|unexpected EOF|etcdserver: |server is currently unable to handle the request|too many requests|the server was unable to return a response in the time allotted|Internal error occurred: failed calling webhook/i;
+	/cluster is unreachable|connection refused|connection reset|broken pipe|no such host|no route to host|network is unreachable|i\/o timeout|TLS handshake timeout|context deadline exceeded|unexpected EOF|etcdserver: |server is currently unable to handle the request|too many requests|the server was unable to return a response in the time allotted|Internal error occurred/i;
 const missingPlugin =
 	/no resource plugin '([^']+)' found.*?(?: at version (\S+))?$/im;
 const wrongPassphrase = /incorrect passphrase|passphrase must be set/i;

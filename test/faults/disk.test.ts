@@ -22,7 +22,7 @@ test("a worker whose disk is full waits for room and then does what was ordered"
 			...(process.getuid?.() === 0 ? ["-m"] : ["-r", "-m"]),
 			"sh",
 			"-c",
-			'mount -t tmpfs -o size=2m tmpfs "$1" && shift && exec "$@"',
+			'mount -t tmpfs -o size=64m tmpfs "$1" && shift && exec "$@"',
 			"sh",
 			work,
 			process.execPath,
