@@ -54,6 +54,7 @@ export interface Client {
 	close(): void;
 }
 
+const readiness = { what: "ask whether it is ready", path: "/readyz" };
 const judgedByCaller = [404, 409, 410];
 
 /** The client of one API server. Throws `not_set_up` if the kubeconfig is of no use. */
@@ -107,6 +108,28 @@ export function makeClient(kubeconfig: string, limits: ClusterLimits): Client {
 		}
 	}
 
+	/**
+	 * A server that has just started refuses everybody until it has read who may what. So a 403 counts once the server
+	 * says that it is ready, and says the same again. Its `/readyz` may be read by everybody, where nobody changed that.
+	 */
+	async function ask(
+		request: ApiRequest,
+		signal: AbortSignal,
+	): Promise<IncomingMessage> {
+		const response = await open(request, signal);
+		if (response.statusCode !== 403) return response;
+		const said = parseStatus(await text(response)).message ?? "";
+		const ready = await open({ ...readiness, signal }, signal);
+		ready.resume();
+		if (ready.statusCode === 403 || (ready.statusCode ?? 0) >= 500) {
+			throw makeUnavailable(
+				address,
+				`it answers 403 (${said}) and is not ready: a server that has just started knows no rights yet`,
+			);
+		}
+		return open(request, signal);
+	}
+
 	async function parseAnswer<T>(
 		request: ApiRequest,
 		response: IncomingMessage,
@@ -157,7 +180,7 @@ export function makeClient(kubeconfig: string, limits: ClusterLimits): Client {
 			const deadline = startDeadline(limits.requestTimeoutMs);
 			const signal = AbortSignal.any([request.signal, deadline.signal]);
 			try {
-				return await parseAnswer<T>(request, await open(request, signal));
+				return await parseAnswer<T>(request, await ask(request, signal));
 			} catch (error) {
 				throw explain(request, error, deadline);
 			} finally {
@@ -168,7 +191,7 @@ export function makeClient(kubeconfig: string, limits: ClusterLimits): Client {
 			const deadline = startDeadline(limits.requestTimeoutMs);
 			const signal = AbortSignal.any([request.signal, deadline.signal]);
 			try {
-				const response = await open(request, signal);
+				const response = await ask(request, signal);
 				if (response.statusCode === 200) {
 					// The server ends the watch; we do if it fails to.
 					deadline.restart(limits.watchMs + limits.requestTimeoutMs);

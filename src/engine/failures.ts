@@ -22,6 +22,9 @@ const nothing = "Nothing was changed.";
 // Any of these may pass by itself: the API server is restarting, overloaded, or out of reach for a moment.
 const transient =
 	/cluster is unreachable|connection refused|connection reset|broken pipe|no such host|no route to host|network is unreachable|i\/o timeout|TLS handshake timeout|context deadline exceeded|unexpected EOF|etcdserver: |server is currently unable to handle the request|too many requests|the server was unable to return a response in the time allotted|Internal error occurred/i;
+// What the engine says of a provider that died under it. All else that it says then is what came of that.
+const deadProvider =
+	/error reading from server: (?:EOF|read)|connection error: desc = |error reading from server: connection reset|^unknown$/i;
 const missingPlugin =
 	/no resource plugin '([^']+)' found.*?(?: at version (\S+))?$/im;
 const wrongPassphrase = /incorrect passphrase|passphrase must be set/i;
@@ -46,6 +49,9 @@ export function decideFailure(run: FailedRun): Failure {
 	return (
 		findSetUpFailure(texts) ??
 		(texts.some((text) => locked.test(text)) ? lockedStack() : undefined) ??
+		(errors.some((error) => deadProvider.test(error.message))
+			? lostProvider()
+			: undefined) ??
 		(errors.length > 0 && errors.every((error) => transient.test(error.message))
 			? unreachable(errors)
 			: undefined) ??
@@ -122,6 +128,17 @@ function lockedStack(): Failure {
 		message: "Another update holds the stack's lock.",
 		untouched: nothing,
 		advice: "It is tried again when that update has ended.",
+		retryable: true,
+	});
+}
+
+function lostProvider(): Failure {
+	return new Failure({
+		code: "unavailable",
+		message: "A provider of the engine died in the middle of the update.",
+		untouched: partly,
+		advice:
+			"It is tried again. If it goes on, give the worker more memory: a machine that runs out of it ends processes.",
 		retryable: true,
 	});
 }

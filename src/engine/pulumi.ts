@@ -16,6 +16,7 @@ import { type FindProgram, makeProgram, silenceDebugLog } from "./program.ts";
 import { followStages } from "./stages.ts";
 import {
 	clearTemporary,
+	makeTemporary,
 	openWorkspace,
 	prepareHome,
 	requireOwnBackend,
@@ -202,12 +203,15 @@ async function attempt(
 	});
 	const { project, stack } = run;
 	const { pulumiHome, workRoot, environment } = options;
+	let temporary: string | undefined;
 	try {
 		await prepareHome(pulumiHome, options.pluginBin, options.awsPluginBin);
+		temporary = await makeTemporary(workRoot, stack);
 		const workspace = await openWorkspace({
 			project,
 			stack,
 			workRoot,
+			temporary,
 			pulumiHome,
 			machine: environment,
 			state,
@@ -238,6 +242,6 @@ async function attempt(
 			redact,
 		});
 	} finally {
-		await clearTemporary(workRoot, stack);
+		if (temporary !== undefined) await clearTemporary(temporary);
 	}
 }

@@ -4,6 +4,8 @@ import {
 	access,
 	constants,
 	mkdir,
+	mkdtemp,
+	readdir,
 	readFile,
 	readlink,
 	rename,
@@ -96,6 +98,8 @@ export interface WorkspaceOptions {
 	readonly project: string;
 	readonly stack: string;
 	readonly workRoot: string;
+	/** Made by `makeTemporary`. */
+	readonly temporary: string;
 	/** Prepared by `prepareHome`. */
 	readonly pulumiHome: string;
 	readonly machine: Readonly<Record<string, string | undefined>>;
@@ -103,17 +107,27 @@ export interface WorkspaceOptions {
 	readonly command: CliCommand;
 }
 
-// The Kubernetes provider leaves the kubeconfig that it got in a file of the temporary folder.
-const temporaryFolder = (workRoot: string, stack: string) =>
-	join(workRoot, stack, "tmp");
+const temporaryPrefix = "tmp-";
 
-/** Deletes what a run's processes left in their temporary folder: credentials among it. */
-export async function clearTemporary(
+/**
+ * A folder for what a run's processes leave behind, credentials among it: the Kubernetes provider writes the kubeconfig
+ * that it got into a file. It is the run's own, since a run that has lost its lease may end later than the next begins.
+ * What earlier runs of the stack left there is deleted.
+ */
+export async function makeTemporary(
 	workRoot: string,
 	stack: string,
-): Promise<void> {
-	await rm(temporaryFolder(workRoot, stack), { recursive: true, force: true });
+): Promise<string> {
+	const folder = join(workRoot, stack);
+	await mkdir(folder, { recursive: true, mode: 0o700 });
+	const names = await readdir(folder);
+	const left = names.filter((name) => name.startsWith(temporaryPrefix));
+	await Promise.all(left.map((name) => clearTemporary(join(folder, name))));
+	return mkdtemp(join(folder, temporaryPrefix));
 }
+
+export const clearTemporary = (folder: string): Promise<void> =>
+	rm(folder, { recursive: true, force: true });
 
 /** Prepares a stack's folder and settings. Runs no process. */
 export async function openWorkspace(
@@ -123,8 +137,6 @@ export async function openWorkspace(
 	// Two runs that shared a folder would race on the settings in it.
 	const folder = join(options.workRoot, stack);
 	await mkdir(folder, { recursive: true, mode: 0o700 });
-	await clearTemporary(options.workRoot, stack);
-	await mkdir(temporaryFolder(options.workRoot, stack), { mode: 0o700 });
 	// The CLI looks for a repository above its folder and writes its author into the state: the search ends here.
 	await mkdir(join(options.workRoot, ".git"), { recursive: true });
 	const workspace = await LocalWorkspace.create({
@@ -137,7 +149,7 @@ export async function openWorkspace(
 				credentials: folder,
 				state: options.state,
 			}),
-			TMPDIR: temporaryFolder(options.workRoot, stack),
+			TMPDIR: options.temporary,
 		},
 		projectSettings: { name: project, runtime: "nodejs" },
 		stackSettings: {

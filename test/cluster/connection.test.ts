@@ -99,6 +99,23 @@ test("a right that the deployer lacks is named", async () => {
 	assert.match(failure.advice ?? "", /"list" on "deployments".*"apps"/);
 });
 
+test("a refusal by a server that has just started counts only when it is ready", async () => {
+	const said = 'pods is forbidden: User "deployer" cannot list resource "pods"';
+	api.control.isReady = false;
+	api.control.intercept = () => makeStatus(403, "Forbidden", said);
+	const failure = await failureOf(ask());
+	assert.equal(failure.code, "unavailable");
+	assert.equal(failure.retryable, true);
+	assert.match(failure.message, /is not ready/);
+
+	api.control.isReady = true;
+	let asked = 0;
+	api.control.intercept = () =>
+		asked++ === 0 ? makeStatus(403, "Forbidden", said) : undefined;
+	await ask();
+	assert.equal(asked, 2);
+});
+
 test("what a policy refuses is told in its words", async () => {
 	const said = 'jobs "x" is forbidden: exceeded quota: q';
 	api.control.intercept = () => makeStatus(403, "Forbidden", said);

@@ -58,7 +58,10 @@ export async function startFakeApi() {
 	const watches = new Set<OpenWatch>();
 	const sockets = new Set<Socket>();
 	const requests: FakeRequest[] = [];
-	const control: { intercept: Intercept } = { intercept: () => undefined };
+	const control: { intercept: Intercept; isReady: boolean } = {
+		intercept: () => undefined,
+		isReady: true,
+	};
 
 	function record(
 		type: Change["type"],
@@ -129,6 +132,12 @@ export async function startFakeApi() {
 			body: raw === "" ? undefined : JSON.parse(raw),
 		};
 		requests.push(request);
+		if (url.pathname === "/readyz") {
+			return sendJson(response, {
+				status: control.isReady ? 200 : 403,
+				body: {},
+			});
+		}
 		const special = await control.intercept(request);
 		if (special !== undefined) return sendJson(response, special);
 		const found = objectPath.exec(url.pathname)?.groups;

@@ -160,7 +160,10 @@ test("a missing right ends it at once", async () => {
 		following,
 		(error) => error instanceof Failure && error.code === "not_set_up",
 	);
-	assert.equal(api.requests.length, 1);
+	assert.deepEqual(
+		api.requests.map(({ path }) => path === "/readyz"),
+		[false, true, false],
+	);
 });
 
 test("a right that is missing for a moment after it was there is waited for", async () => {

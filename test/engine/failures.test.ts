@@ -41,6 +41,25 @@ const cases: Record<string, Case> = {
 		message:
 			/^The target's API server did not answer: v1\/Namespace acme-qa-x: .*connection refused$/,
 	},
+	"a provider that was killed": {
+		run: given({
+			errors: [
+				{
+					kind: "v1/Service",
+					name: "discovery",
+					message: "error reading from server: EOF",
+				},
+				{
+					kind: null,
+					name: "acme",
+					message: "resource monitor shut down while waiting",
+				},
+			],
+		}),
+		code: "unavailable",
+		retryable: true,
+		message: /^A provider of the engine died/,
+	},
 	"a missing plugin": {
 		run: recorded("missing-plugin"),
 		code: "not_set_up",

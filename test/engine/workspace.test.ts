@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import {
+	existsSync,
+	readFileSync,
+	realpathSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeCommand } from "../../src/engine/command.ts";
 import {
 	buildEnvironment,
+	clearTemporary,
+	makeTemporary,
 	openWorkspace,
 	prepareHome,
 	requireOwnBackend,
@@ -130,6 +138,7 @@ test("a stack has a folder of its own, for us alone, with settings that switch d
 		project: "impresario-maestro",
 		stack: "env-1",
 		workRoot: folder,
+		temporary: await makeTemporary(folder, "env-1"),
 		pulumiHome: join(folder, "home"),
 		machine,
 		state: makeFileState({ root: folder, passphrase: "hush" }).open({
@@ -155,4 +164,16 @@ test("a stack has a folder of its own, for us alone, with settings that switch d
 	);
 	assert.doesNotMatch(read("Pulumi.env-1.yaml"), /hush/);
 	assert.equal(statSync(join(folder, "env-1")).mode & 0o777, 0o700);
+});
+
+test("a run's temporary folder is its own, and what earlier ones left is gone", async (t) => {
+	const folder = await givenFolder(t);
+	const first = await makeTemporary(folder, "env-1");
+	writeFileSync(join(first, "kubeconfig"), "planted");
+	const second = await makeTemporary(folder, "env-1");
+	assert.notEqual(second, first);
+	assert.equal(existsSync(first), false);
+	// The one that has lost its lease ends late.
+	await clearTemporary(first);
+	assert.ok(existsSync(second));
 });

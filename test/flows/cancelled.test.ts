@@ -211,7 +211,7 @@ test("twenty points", { concurrency: 3 }, async (t) => {
 					const { ended } = await checkTruth(one);
 					if (wasForced(ended)) forced.push(point);
 					assert.equal(await readLifecycle(one), "failed");
-					if (index % 3 === 0) await retry(one);
+					if (index % 7 === 0) await retry(one);
 					await destroy(one);
 				},
 			),
