@@ -21,6 +21,7 @@ import {
 	bucketType,
 	type UnknownRequest,
 	type UnknownStorage,
+	userPolicyType,
 	userType,
 } from "../domain/aws.ts";
 import { storageName, storagePurposes } from "../domain/names.ts";
@@ -93,18 +94,8 @@ async function clearUser(
 	);
 	if (found === undefined || !mayBeOf(environment, found.User?.Tags)) return [];
 	const cleared = await clearKeys(account, isKnown, UserName);
+	cleared.push(...(await clearPolicies(account, isKnown, UserName)));
 	if (isKnown(userType, UserName)) return cleared;
-	// A user with a policy cannot be deleted (IAM: DeleteConflict).
-	const { PolicyNames = [] } = await iam.send(
-		new ListUserPoliciesCommand({ UserName }),
-		abort,
-	);
-	for (const PolicyName of PolicyNames) {
-		await iam.send(
-			new DeleteUserPolicyCommand({ UserName, PolicyName }),
-			abort,
-		);
-	}
 	await iam.send(new DeleteUserCommand({ UserName }), abort);
 	return [...cleared, { kind: userType, name: UserName }];
 }
@@ -130,6 +121,29 @@ async function clearKeys(
 		);
 	}
 	return unknown.map(() => ({ kind: accessKeyType, name: UserName }));
+}
+
+/** A user with a policy cannot be deleted (IAM: DeleteConflict), neither by us nor by an engine that does not know it. */
+async function clearPolicies(
+	{ iam, signal }: Account,
+	isKnown: UnknownRequest["isKnown"],
+	UserName: string,
+): Promise<UnknownStorage[]> {
+	const abort = { abortSignal: signal };
+	const { PolicyNames = [] } = await iam.send(
+		new ListUserPoliciesCommand({ UserName }),
+		abort,
+	);
+	const unknown = PolicyNames.filter(
+		(name) => !isKnown(userPolicyType, `${UserName}:${name}`),
+	);
+	for (const PolicyName of unknown) {
+		await iam.send(
+			new DeleteUserPolicyCommand({ UserName, PolicyName }),
+			abort,
+		);
+	}
+	return unknown.map(() => ({ kind: userPolicyType, name: UserName }));
 }
 
 async function findIfThere<T>(answer: Promise<T>): Promise<T | undefined> {

@@ -71,6 +71,7 @@ export interface Cloud {
 
 export const bucketType = "aws:s3/bucket:Bucket";
 export const userType = "aws:iam/user:User";
+export const userPolicyType = "aws:iam/userPolicy:UserPolicy";
 export const accessKeyType = "aws:iam/accessKey:AccessKey";
 
 /** On a bucket that outlives its environment. Its value is "true". */

@@ -14,6 +14,7 @@ import { describeClient } from "../../src/backend/client.ts";
 import { prepareHome } from "../../src/engine/workspace.ts";
 import { endSession, pickInherited } from "../../src/processes.ts";
 import { pluginBin, pulumiBin } from "../engine/toolchain.ts";
+import { overlookTermination } from "../support/termination.ts";
 import { freeProject } from "./given.ts";
 
 export interface Exit {
@@ -151,23 +152,6 @@ export async function openCli(place: CliPlace): Promise<Cli> {
 		},
 	};
 	return cli;
-}
-
-let isOverlooking = false;
-
-/**
- * The SDK lets go of promises of a program whose CLI has ended, and a killed CLI is what some tests are
- * about. All other rejections go where they would have gone.
- */
-export function overlookTermination(): void {
-	if (isOverlooking) return;
-	isOverlooking = true;
-	const others = process.listeners("unhandledRejection");
-	process.removeAllListeners("unhandledRejection");
-	process.on("unhandledRejection", (reason, promise) => {
-		if (/Resource monitor is terminating/.test(String(reason))) return;
-		for (const listener of others) listener(reason, promise);
-	});
 }
 
 function spawnCli(

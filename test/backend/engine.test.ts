@@ -18,8 +18,8 @@ import {
 	outputs,
 } from "../engine/given.ts";
 import { pluginBin, pulumiBin } from "../engine/toolchain.ts";
+import { overlookTermination } from "../support/termination.ts";
 import { until } from "../support/until.ts";
-import { overlookTermination } from "./cli.ts";
 import { givenRun, makeDoor, openWorld, project, stackPath } from "./given.ts";
 
 // Within the run of the tests: the runner adds its own listeners when it begins.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { before, type TestContext, test } from "node:test";
 import { ComponentResource, secret } from "@pulumi/pulumi/index.js";
 import type { BlueprintOutputs, Pace } from "../../src/domain/blueprint.ts";
 import { noChanges } from "../../src/domain/operation.ts";
@@ -11,9 +11,12 @@ import { type EngineOptions, makeEngine } from "../../src/engine/pulumi.ts";
 import { Failure, type FailureCode } from "../../src/failure.ts";
 import { findProcess, sendSignal } from "../../src/processes.ts";
 import { makeFileState } from "../support/file-state.ts";
+import { overlookTermination } from "../support/termination.ts";
 import { until } from "../support/until.ts";
 import { givenFolder, givenHooks, givenRun, outputs } from "./given.ts";
 import { pluginBin, pulumiBin } from "./toolchain.ts";
+
+before(overlookTermination);
 
 type Program = (pace?: Pace) => Promise<BlueprintOutputs>;
 

@@ -40,6 +40,9 @@ const schema = `
 /** `url` is a database of the service's in which nothing is kept: it gets a trigger. */
 export async function openPoints(url: string): Promise<Points> {
 	const pool = new pg.Pool({ connectionString: url, max: 64 });
+	// A database that goes away ends the soak by what waits for it, not by an event that nobody hears.
+	pool.on("error", () => undefined);
+	pool.on("connect", (client) => client.on("error", () => undefined));
 	await pool.query(schema);
 
 	/** The server process that waits at the point, and the pid of the worker that it works for. */
