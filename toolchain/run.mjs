@@ -163,7 +163,7 @@ const commands = {
 		args: () => ["src/main.ts", "start"],
 	},
 	test: {
-		toolchain: () => ["engine", "sandbox"],
+		toolchain: () => ["engine", "sandbox", "judges"],
 		before: provideServers,
 		args: (files) => [
 			"--test",

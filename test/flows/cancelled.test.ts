@@ -196,11 +196,16 @@ const points: Record<
 	"as it is verified": ["phase.started", inPhase("verifying")],
 };
 
-test("twenty points", { concurrency: 3 }, async (t) => {
+// All of them take minutes of two processors: `ALL_POINTS=1 npm test -- test/flows/cancelled.test.ts`.
+const chosen = Object.entries(points).filter(
+	(_, index) => process.env.ALL_POINTS === "1" || index % 3 === 0,
+);
+
+test("twenty points, or every third of them", { concurrency: 3 }, async (t) => {
 	assert.equal(Object.keys(points).length, 20);
 	const forced: string[] = [];
 	await Promise.all(
-		Object.entries(points).map(([point, [type, isLast]], index) =>
+		chosen.map(([point, [type, isLast]], index) =>
 			t.test(
 				`cancelled ${point}, the answer is true and the destroy clean`,
 				async () => {
@@ -211,7 +216,7 @@ test("twenty points", { concurrency: 3 }, async (t) => {
 					const { ended } = await checkTruth(one);
 					if (wasForced(ended)) forced.push(point);
 					assert.equal(await readLifecycle(one), "failed");
-					if (index % 7 === 0) await retry(one);
+					if (index % 3 === 0) await retry(one);
 					await destroy(one);
 				},
 			),
