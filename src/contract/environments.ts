@@ -154,6 +154,14 @@ export const destroyEnvironment = {
 	path: "/v1/environments/{id}",
 	role: "operator",
 	params: byId,
+	query: z.strictObject({
+		keepBackups: z
+			.boolean()
+			.default(false)
+			.describe(
+				"Leaves the bucket with the backups, where the target has AWS. Backups in the namespace go with it.",
+			),
+	}),
 	status: 202,
 	response: operation,
 	orders: true,

@@ -220,6 +220,8 @@ export interface Operation {
 	readonly cancellation: Cancellation | null;
 	/** What there was when it ended cancelled or stalled; null: it was not looked for, or could not be found out. */
 	readonly exists: readonly Existing[] | null;
+	/** Of a destroy: the bucket with the backups, where the target has AWS, outlives the environment. */
+	readonly keepsBackups: boolean;
 }
 
 /**

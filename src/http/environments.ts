@@ -109,11 +109,14 @@ export const environmentRoutes: readonly Route[] = [
 		);
 	}),
 
-	bind(destroyEnvironment, async ({ db, verbs }, { actor, params }) => {
+	bind(destroyEnvironment, async ({ db, verbs }, { actor, params, query }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
 		return describeOperation(
 			db,
-			await orderDestruction(verbs, actor, environment),
+			await orderDestruction(verbs, actor, {
+				...environment,
+				keepsBackups: query.keepBackups,
+			}),
 		);
 	}),
 

@@ -12,6 +12,12 @@ import {
 	type VerbContext,
 } from "./request.ts";
 
+/** What is to be destroyed, and how. */
+export interface Destruction extends Environment {
+	/** Leaves the bucket with the backups, where the target has AWS. A destroy that is on its way keeps its own word. */
+	readonly keepsBackups?: boolean;
+}
+
 /**
  * Waits its turn behind a running operation; what has not begun is superseded. Asked again while it is on
  * its way, the same operation is returned. Throws `conflict` when the state of the environment forbids it.
@@ -19,7 +25,7 @@ import {
 export async function destroyEnvironment(
 	context: VerbContext,
 	actor: Actor,
-	environment: Environment,
+	environment: Destruction,
 ): Promise<Operation> {
 	const operation = await context.db.transaction().execute(async (trx) => {
 		const current = await lockEnvironment(trx, environment.id);
@@ -41,6 +47,7 @@ export async function destroyEnvironment(
 			revisionFrom: current.revision,
 			revisionTo: null,
 			actor,
+			keepsBackups: environment.keepsBackups ?? false,
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, { lifecycle: "destroying" });

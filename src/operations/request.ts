@@ -27,6 +27,7 @@ export async function request(
 		readonly actor: Actor;
 		/** The operation that this one tries again. */
 		readonly retryOf?: OperationId;
+		readonly keepsBackups?: boolean;
 	},
 ): Promise<Operation> {
 	const id = createOperationId();
@@ -38,6 +39,7 @@ export async function request(
 		revisionTo: order.revisionTo,
 		requestedBy: order.actor.name,
 		retryOf: order.retryOf,
+		keepsBackups: order.keepsBackups,
 	});
 	await appendEvents(
 		transaction,

@@ -29,7 +29,7 @@ export async function retryOperation(
 		}
 		const reason = refusal(operation, follower, environment);
 		if (reason !== undefined) throw refused(reason);
-		const { kind, revisionTo } = operation;
+		const { kind, revisionTo, keepsBackups } = operation;
 		const ordered = await request(trx, {
 			environment: place,
 			kind,
@@ -37,6 +37,7 @@ export async function retryOperation(
 			revisionTo,
 			actor,
 			retryOf: id,
+			keepsBackups,
 		});
 		await updateEnvironment(trx, place, { lifecycle: lifecycleDuring[kind] });
 		return ordered;

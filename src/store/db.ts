@@ -143,6 +143,7 @@ export interface Tables {
 		fence: number | null;
 		writes: Generated<number>;
 		sends: Generated<number>;
+		keeps_backups: Generated<boolean>;
 		not_before: OptionalTime;
 		enqueued_at: Time;
 		created_at: Time;

@@ -46,6 +46,7 @@ export const toOperation = (row: OperationRow): Operation => ({
 					forced: row.is_forced,
 				},
 	exists: row.existing,
+	keepsBackups: row.keeps_backups,
 });
 
 export async function createOperation(
@@ -58,6 +59,7 @@ export async function createOperation(
 		readonly revisionTo: number | null;
 		readonly requestedBy: string;
 		readonly retryOf?: OperationId | undefined;
+		readonly keepsBackups?: boolean | undefined;
 	},
 ): Promise<Operation> {
 	const row = await db
@@ -73,6 +75,7 @@ export async function createOperation(
 			changes: JSON.stringify(noChanges),
 			requested_by: operation.requestedBy,
 			retry_of: operation.retryOf ?? null,
+			keeps_backups: operation.keepsBackups ?? false,
 		})
 		.returningAll()
 		.executeTakeFirstOrThrow();

@@ -52,6 +52,7 @@ export async function prepare(work: Work): Promise<void> {
 			tenant: environment.tenant,
 			namespace: environment.namespace,
 			revision: number,
+			keepBackups: operation.keepsBackups,
 			size: revision.size,
 			release: revision.release,
 			labels: environment.labels,
