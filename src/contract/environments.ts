@@ -7,6 +7,7 @@ import {
 	environmentChange,
 	environmentSpec,
 	labels,
+	powers,
 	sizes,
 } from "../domain/spec.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
@@ -62,6 +63,9 @@ export const revision = z.strictObject({
 	release: z.string(),
 	size: z.enum(sizes),
 	parameters: shownParameters,
+	power: z.enum(powers),
+	/** The revision whose content this one repeats. */
+	basedOn: z.int().nullable(),
 	createdAt: z.iso.datetime(),
 });
 

@@ -61,6 +61,14 @@ export const operation = z.strictObject({
 		.nullable(),
 	/** The operation that this one tries again. */
 	retryOf: z.string().nullable(),
+	/** What the order chose. */
+	options: z.strictObject({
+		backup: z.enum(["required", "skip"]).optional(),
+		onFailure: z.enum(["rollback", "keep"]).optional(),
+		data: z.enum(["keep", "restore"]).optional(),
+	}),
+	/** The operation whose end made the service order this one. */
+	causedBy: z.string().nullable(),
 	/** `forced`: what was in flight was cut off, and its outcome found out afterwards. */
 	cancellation: z
 		.strictObject({

@@ -12,7 +12,7 @@
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { OperationKind, OperationState } from "./operation.ts";
 import type { ShownParameters } from "./parameters.ts";
-import type { Size } from "./spec.ts";
+import type { Power, Size } from "./spec.ts";
 
 export const lifecycles = [
 	"creating",
@@ -70,6 +70,9 @@ export interface Revision {
 	readonly release: string;
 	readonly size: Size;
 	readonly parameters: ShownParameters;
+	readonly power: Power;
+	/** The revision whose content this one repeats. */
+	readonly basedOn: number | null;
 	readonly createdAt: Date;
 }
 

@@ -16,6 +16,8 @@ export interface EventData {
 	"operation.queued": {
 		readonly kind: OperationKind;
 		readonly retryOf?: OperationId;
+		/** The operation whose end made the service order this one. */
+		readonly causedBy?: OperationId;
 	};
 	"operation.started": {
 		readonly kind: OperationKind;

@@ -222,6 +222,19 @@ export interface Operation {
 	readonly exists: readonly Existing[] | null;
 	/** Of a destroy: the bucket with the backups, where the target has AWS, outlives the environment. */
 	readonly keepsBackups: boolean;
+	readonly options: OperationOptions;
+	/** The operation whose end made the service order this one. */
+	readonly causedBy: OperationId | null;
+}
+
+/** What an order chose beside the revision. A field that its kind does not know is absent. */
+export interface OperationOptions {
+	/** Of what changes data: whether it may go on without a backup from just before. */
+	readonly backup?: "required" | "skip";
+	/** Of an upgrade: what its failure leads to. */
+	readonly onFailure?: "rollback" | "keep";
+	/** Of a rollback: whether the data go back, too. */
+	readonly data?: "keep" | "restore";
 }
 
 /**

@@ -9,6 +9,10 @@ import { defaultRelease, releaseName } from "./release.ts";
 export const sizes = ["small", "ha"] as const;
 export type Size = (typeof sizes)[number];
 
+/** `hibernated`: the same environment, with all workloads at zero; claims, secrets and buckets stay. */
+export const powers = ["on", "hibernated"] as const;
+export type Power = (typeof powers)[number];
+
 export const blueprintNames = ["maestro"] as const;
 export type BlueprintName = (typeof blueprintNames)[number];
 

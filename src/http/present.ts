@@ -75,6 +75,8 @@ export const presentRevision = (
 	release: revision.release.name,
 	size: revision.size,
 	parameters: revision.parameters,
+	power: revision.power,
+	basedOn: revision.basedOn,
 	createdAt: presentTime(revision.createdAt),
 });
 
@@ -104,6 +106,8 @@ export const presentOperation = (
 		requestedAt: presentTime(operation.cancellation.requestedAt),
 		forced: operation.cancellation.forced,
 	},
+	options: operation.options,
+	causedBy: operation.causedBy,
 	exists:
 		operation.exists?.map(({ kind, count, notReady }) => ({
 			kind,

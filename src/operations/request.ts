@@ -1,7 +1,11 @@
 // The common tail of all verbs: one transaction with the operation and its first event, then a nudge.
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import { createOperationId } from "../domain/ids.ts";
-import type { Operation, OperationKind } from "../domain/operation.ts";
+import type {
+	Operation,
+	OperationKind,
+	OperationOptions,
+} from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import type { Sender } from "../queue/enqueue.ts";
 import type { SealKey } from "../seal.ts";
@@ -28,6 +32,9 @@ export async function request(
 		/** The operation that this one tries again. */
 		readonly retryOf?: OperationId;
 		readonly keepsBackups?: boolean;
+		readonly options?: OperationOptions;
+		/** The operation whose end made the service order this one. */
+		readonly causedBy?: OperationId;
 	},
 ): Promise<Operation> {
 	const id = createOperationId();
@@ -40,6 +47,8 @@ export async function request(
 		requestedBy: order.actor.name,
 		retryOf: order.retryOf,
 		keepsBackups: order.keepsBackups,
+		options: order.options,
+		causedBy: order.causedBy,
 	});
 	await appendEvents(
 		transaction,
@@ -50,6 +59,7 @@ export async function request(
 				data: {
 					kind: order.kind,
 					...(order.retryOf && { retryOf: order.retryOf }),
+					...(order.causedBy && { causedBy: order.causedBy }),
 				},
 			},
 		],

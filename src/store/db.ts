@@ -20,13 +20,14 @@ import type {
 import type {
 	Changes,
 	OperationKind,
+	OperationOptions,
 	OperationState,
 	PhaseName,
 	PhaseRecord,
 } from "../domain/operation.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
 import type { ReleaseImages } from "../domain/release.ts";
-import type { Size } from "../domain/spec.ts";
+import type { Power, Size } from "../domain/spec.ts";
 import type { Existing } from "../domain/stock.ts";
 import type { TargetSettings } from "../domain/target.ts";
 import type { Role } from "../domain/tenant.ts";
@@ -117,6 +118,8 @@ export interface Tables {
 		/** Empty for a revision from before there were parameters. */
 		parameters: JSONColumnType<Partial<ShownParameters>>;
 		digest: string | null;
+		power: Generated<Power>;
+		based_on: number | null;
 		created_at: Time;
 	};
 	operations: {
@@ -144,6 +147,8 @@ export interface Tables {
 		writes: Generated<number>;
 		sends: Generated<number>;
 		keeps_backups: Generated<boolean>;
+		options: JSONColumnType<OperationOptions, string | undefined, string>;
+		caused_by: OperationId | null;
 		not_before: OptionalTime;
 		enqueued_at: Time;
 		created_at: Time;

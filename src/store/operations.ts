@@ -7,6 +7,7 @@ import {
 	noChanges,
 	type Operation,
 	type OperationKind,
+	type OperationOptions,
 	type OperationState,
 } from "../domain/operation.ts";
 import type { Db } from "./db.ts";
@@ -47,6 +48,8 @@ export const toOperation = (row: OperationRow): Operation => ({
 				},
 	exists: row.existing,
 	keepsBackups: row.keeps_backups,
+	options: row.options,
+	causedBy: row.caused_by,
 });
 
 export async function createOperation(
@@ -60,6 +63,8 @@ export async function createOperation(
 		readonly requestedBy: string;
 		readonly retryOf?: OperationId | undefined;
 		readonly keepsBackups?: boolean | undefined;
+		readonly options?: OperationOptions | undefined;
+		readonly causedBy?: OperationId | undefined;
 	},
 ): Promise<Operation> {
 	const row = await db
@@ -76,6 +81,8 @@ export async function createOperation(
 			requested_by: operation.requestedBy,
 			retry_of: operation.retryOf ?? null,
 			keeps_backups: operation.keepsBackups ?? false,
+			options: JSON.stringify(operation.options ?? {}),
+			caused_by: operation.causedBy ?? null,
 		})
 		.returningAll()
 		.executeTakeFirstOrThrow();

@@ -3,7 +3,7 @@ import type { Revision } from "../domain/environment.ts";
 import type { EnvironmentId } from "../domain/ids.ts";
 import { type ShownParameters, shownParameters } from "../domain/parameters.ts";
 import type { Release } from "../domain/release.ts";
-import type { Size } from "../domain/spec.ts";
+import type { Power, Size } from "../domain/spec.ts";
 import { selectDigest } from "./bundles.ts";
 import type { Db } from "./db.ts";
 
@@ -21,6 +21,10 @@ export interface NewRevision {
 	readonly release: Release;
 	readonly size: Size;
 	readonly parameters: ShownParameters;
+	/** Undefined: on. */
+	readonly power?: Power;
+	/** The revision whose content it repeats. */
+	readonly basedOn?: number;
 }
 
 export async function createRevision(
@@ -37,6 +41,8 @@ export async function createRevision(
 			images: JSON.stringify(revision.release.images),
 			size: revision.size,
 			parameters: JSON.stringify(revision.parameters),
+			power: revision.power ?? "on",
+			based_on: revision.basedOn ?? null,
 			digest: selectDigest(revision.environment, revision.blueprintVersion),
 		})
 		.execute();
@@ -60,6 +66,8 @@ const toRevision = (row: Row): StoredRevision => ({
 	size: row.size,
 	parameters: shownParameters.parse(row.parameters),
 	digest: row.digest,
+	power: row.power,
+	basedOn: row.based_on,
 	createdAt: row.created_at,
 });
 
