@@ -52,7 +52,7 @@ const ofTheCluster = [
 	"selfLink",
 ];
 const addedKeys =
-	/^(pulumi\.com\/|deployment\.kubernetes\.io\/|kubernetes\.io\/metadata\.name$|batch\.kubernetes\.io\/|controller-uid$|job-name$)/;
+	/^(pulumi\.com\/|pv\.kubernetes\.io\/|volume(\.beta)?\.kubernetes\.io\/|deployment\.kubernetes\.io\/|kubernetes\.io\/metadata\.name$|batch\.kubernetes\.io\/|controller-uid$|job-name$)/;
 
 function strip(object: KubernetesObject): Json & { kind: string } {
 	const { status: _, ...rest } = object;
@@ -88,6 +88,11 @@ function stripSpec(kind: string, spec: Json): Json {
 	switch (kind) {
 		case "Namespace":
 			return {};
+		case "PersistentVolumeClaim": {
+			// Bound to its own volume, it would wait for ever for one that is another's.
+			const { volumeName: _, ...rest } = spec;
+			return rest;
+		}
 		case "Service": {
 			const { clusterIPs: _, clusterIP, ...rest } = spec;
 			return clusterIP === "None" ? { ...rest, clusterIP } : rest;
