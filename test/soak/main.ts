@@ -1,5 +1,5 @@
 // npm run soak -- [chaos] [--minutes N] [--seed N] [--workers N] [--customers N] [--every SECONDS]
-// npm run soak -- entries [--step N] [--workers N]
+// npm run soak -- entries [--from N] [--step N] [--workers N]
 //
 // chaos: customers create, upgrade, cancel and destroy environments while every kind of process is killed and stopped.
 // entries: the worker is killed at each journal entry of a create, an upgrade and a destroy.
@@ -43,6 +43,7 @@ function parseOptions() {
 			workers: { type: "string" },
 			customers: { type: "string", default: "4" },
 			every: { type: "string", default: "9" },
+			from: { type: "string", default: "1" },
 			step: { type: "string", default: "1" },
 		},
 	});
@@ -63,6 +64,7 @@ function parseOptions() {
 		workers: read("workers", 1, 16),
 		customers: read("customers", 1, 32),
 		everyMs: read("every", 0.5, 600) * 1_000,
+		from: read("from", 1, 10_000),
 		step: read("step", 1, 1_000),
 	};
 }
@@ -123,7 +125,7 @@ async function runEntries(
 ): Promise<Offences> {
 	const points = await openPoints(house.sandbox.databaseUrl);
 	const kills = new Map<string, number>();
-	let next = 1;
+	let next = options.from;
 	let isEnough = false;
 	const line = async () => {
 		while (!isEnough) {
@@ -140,7 +142,9 @@ async function runEntries(
 				});
 				if (killed.length === 0) isEnough = true;
 			} catch (error) {
+				tell(`entry ${sequence}: ${String(error)}`);
 				ledger.complaints.push(String(error));
+				continue;
 			}
 			tell(`entry ${sequence}: killed in ${killed.join(", ") || "none"}`);
 			for (const verb of killed) kills.set(verb, (kills.get(verb) ?? 0) + 1);
