@@ -22,6 +22,7 @@ export const lifecycles = [
 	"creating",
 	"ready",
 	"upgrading",
+	"restoring",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -90,10 +91,31 @@ const refusals: Record<
 > = {
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
+		restoring: "It is being restored.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	backup: {
+		creating: "It is being created: there is nothing to back up yet.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	restore: {
+		creating: "It is being created: there is nothing to restore yet.",
+		upgrading:
+			"It is being upgraded: whether a backup fits is known when that has ended.",
+		restoring: "It is being restored already.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
 	destroy: { destroyed: "It is destroyed already." },
+};
+
+/** What there is nothing of in an environment that never ran. */
+const lacks: Partial<Record<OperationKind, string>> = {
+	upgrade: "to upgrade",
+	backup: "to back up",
+	restore: "to restore",
 };
 
 export function refusal(
@@ -101,12 +123,13 @@ export function refusal(
 	environment: Pick<Environment, "lifecycle" | "revision">,
 ): string | undefined {
 	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
+	const lack = lacks[verb];
 	if (
-		verb === "upgrade" &&
+		lack !== undefined &&
 		environment.lifecycle === "failed" &&
 		environment.revision === null
 	)
-		return "Its create never came to an end, so there is nothing to upgrade. Destroy it and order it anew.";
+		return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
 	return refusals[verb][environment.lifecycle];
 }
 
@@ -125,6 +148,8 @@ export const lifecycleDuring: Readonly<
 > = {
 	create: "creating",
 	upgrade: "upgrading",
+	backup: undefined,
+	restore: "restoring",
 	destroy: "destroying",
 };
 
