@@ -8,7 +8,7 @@ import {
 	movingKinds,
 	refusal,
 } from "../domain/environment.ts";
-import type { Operation } from "../domain/operation.ts";
+import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { Parameters } from "../domain/parameters.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
 import type { Release } from "../domain/release.ts";
@@ -53,6 +53,8 @@ export async function upgradeEnvironment(
 	order: {
 		readonly environment: Environment;
 		readonly change: EnvironmentChange;
+		/** Without them nothing is done before it or follows from it. */
+		readonly options?: OperationOptions;
 	},
 ): Promise<Operation> {
 	const operation = await context.db.transaction().execute(async (trx) => {
@@ -85,6 +87,7 @@ export async function upgradeEnvironment(
 			revisionFrom: current.revision,
 			revisionTo: number,
 			actor,
+			options: order.options ?? {},
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, {

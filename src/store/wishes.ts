@@ -79,7 +79,11 @@ export async function findLastBegun(
 		.where("started_at", "is not", null)
 		.where("kind", "in", movingKinds)
 		.where((eb) =>
-			eb.or([eb("is_touched", "=", true), eb("finished_at", "is", null)]),
+			eb.or([
+				eb("is_touched", "=", true),
+				eb("finished_at", "is", null),
+				eb("state", "=", "succeeded"),
+			]),
 		)
 		.orderBy("sequence", "desc")
 		.limit(1)
