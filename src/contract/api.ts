@@ -6,9 +6,11 @@ import {
 	describeEnvironment,
 	destroyEnvironment,
 	findEnvironment,
+	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
 	upgradeEnvironment,
+	wakeEnvironment,
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
@@ -30,6 +32,8 @@ export const api: readonly Endpoint[] = [
 	findEnvironment,
 	describeEnvironment,
 	upgradeEnvironment,
+	hibernateEnvironment,
+	wakeEnvironment,
 	destroyEnvironment,
 	listRevisions,
 	listOperations,

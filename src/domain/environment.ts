@@ -22,6 +22,9 @@ export const lifecycles = [
 	"creating",
 	"ready",
 	"upgrading",
+	"hibernating",
+	"hibernated",
+	"waking",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -90,8 +93,24 @@ const refusals: Record<
 > = {
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
+	},
+	hibernate: {
+		creating: "It is being created: it can be hibernated once it is ready.",
+		upgrading: "It is being upgraded: it can be hibernated once it is ready.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, so nobody knows what would be hibernated. Try that operation again or upgrade it first.",
+	},
+	wake: {
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, and it did not hibernate before. Try that operation again or upgrade it.",
 	},
 	destroy: { destroyed: "It is destroyed already." },
 };
@@ -99,7 +118,17 @@ const refusals: Record<
 export function refusal(
 	verb: Exclude<OperationKind, "create">,
 	environment: Pick<Environment, "lifecycle" | "revision">,
+	/** The kind of the last operation that was begun. */
+	lastBegun?: OperationKind,
 ): string | undefined {
+	// What failed to change the power, or was cut off in it, touched nothing but that: either way is a way out.
+	if (
+		environment.lifecycle === "failed" &&
+		changesPower(verb) &&
+		lastBegun !== undefined &&
+		changesPower(lastBegun)
+	)
+		return undefined;
 	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
 	if (
 		verb === "upgrade" &&
@@ -110,12 +139,16 @@ export function refusal(
 	return refusals[verb][environment.lifecycle];
 }
 
+const changesPower = (kind: OperationKind): boolean =>
+	kind === "hibernate" || kind === "wake";
+
 /** The lifecycle after an operation of this kind ended. */
 export function lifecycleAfter(
 	kind: OperationKind,
 	succeeded: boolean,
 ): Lifecycle {
 	if (!succeeded) return "failed";
+	if (kind === "hibernate") return "hibernated";
 	return kind === "destroy" ? "destroyed" : "ready";
 }
 
@@ -125,6 +158,8 @@ export const lifecycleDuring: Readonly<
 > = {
 	create: "creating",
 	upgrade: "upgrading",
+	hibernate: "hibernating",
+	wake: "waking",
 	destroy: "destroying",
 };
 

@@ -84,6 +84,7 @@ export interface EventData {
 		readonly versions: Readonly<Record<string, string>>;
 	};
 	"environment.ready": { readonly revision: number };
+	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
 }
 
@@ -116,6 +117,7 @@ export const eventTypes = Object.keys({
 	"workload.stuck": 0,
 	"verification.passed": 0,
 	"environment.ready": 0,
+	"environment.hibernated": 0,
 	"environment.destroyed": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 

@@ -3,7 +3,13 @@ import type { FailureRecord } from "../failure.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
-export const operationKinds = ["create", "upgrade", "destroy"] as const;
+export const operationKinds = [
+	"create",
+	"upgrade",
+	"hibernate",
+	"wake",
+	"destroy",
+] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 /** Failed, cancelled, timed out, superseded and stalled are five things. */
@@ -72,6 +78,7 @@ export const mayBeRetried = (state: OperationState): boolean =>
 
 export const phaseNames = [
 	"preparing",
+	"quiescing",
 	"applying",
 	"waiting",
 	"verifying",
@@ -83,6 +90,8 @@ export type PhaseName = (typeof phaseNames)[number];
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	hibernate: ["preparing", "quiescing", "applying", "waiting", "finishing"],
+	wake: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
@@ -96,16 +105,22 @@ export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 /** How long each phase of most kinds may take, in milliseconds, counted from its start, where the target says nothing else. */
 const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
+	// Workers end what they have begun, and so does a backup.
+	quiescing: 20 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
 	verifying: 5 * 60_000,
 	finishing: 60_000,
 };
 
-/** How long a phase may take, in milliseconds, where the target says nothing else. An upgrade waits for its stages while it applies them. */
+/** Whether it is rolled out stage by stage, each of which must run before the next one is touched. */
+export const goesByStages = (kind: OperationKind): boolean =>
+	kind === "upgrade" || kind === "wake";
+
+/** How long a phase may take, in milliseconds, where the target says nothing else. What goes by stages waits for them while it applies. */
 export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
 	phaseDeadlinesMs[phase] +
-	(kind === "upgrade" && phase === "applying" ? 20 * 60_000 : 0);
+	(goesByStages(kind) && phase === "applying" ? 20 * 60_000 : 0);
 
 /** The deadlines of all phases of a kind in milliseconds, by what a target says of some of them in seconds. */
 export const decideDeadlines = (

@@ -3,20 +3,14 @@
 import { bucketType } from "../../domain/aws.ts";
 import type { EngineOutcome } from "../../domain/engine.ts";
 import { storageName } from "../../domain/names.ts";
-import { addChanges } from "../../domain/operation.ts";
+import { settleRun } from "../engine-run.ts";
 import { resolvePending } from "../pending.ts";
 import { startRollOut } from "../roll-out.ts";
 import { take, type Work } from "../work.ts";
 
 export async function applyProgram(work: Work): Promise<void> {
 	await resolvePending(work);
-	const outcome = await runEngine(work).finally(async () => {
-		// Nothing of the run is left by now. If it could not say so itself, the stack would stay taken for the
-		// five minutes that the engine's own lease lasts.
-		const ended = await work.tools.engineState.end(work.lease);
-		if (ended > 0) work.findings.wasCutOff = true;
-	});
-	work.findings.changes = addChanges(work.operation.changes, outcome.changes);
+	const outcome = await settleRun(work, runEngine(work));
 	if (outcome.outputs !== null) work.findings.outputs = outcome.outputs;
 }
 
@@ -31,6 +25,10 @@ async function runEngine(work: Work): Promise<EngineOutcome> {
 		case "create":
 			// Nothing runs yet that one stage could disturb for another: everything at once.
 			return tools.engine.up(run, hooks);
+		case "hibernate":
+			// What writes is at rest already; the stores need nobody to stop.
+			return tools.engine.up(run, hooks);
+		case "wake":
 		case "upgrade": {
 			const { onStage, explain, close } = startRollOut(work);
 			try {
