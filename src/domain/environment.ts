@@ -22,6 +22,9 @@ export const lifecycles = [
 	"creating",
 	"ready",
 	"upgrading",
+	"hibernating",
+	"hibernated",
+	"waking",
 	"restoring",
 	"destroying",
 	"destroyed",
@@ -91,12 +94,17 @@ const refusals: Record<
 > = {
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
 		restoring: "It is being restored.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
 	backup: {
 		creating: "It is being created: there is nothing to back up yet.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated:
+			"It is hibernated, so no database runs that could be read. Its earlier backups are kept. Wake it first.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
@@ -104,9 +112,27 @@ const refusals: Record<
 		creating: "It is being created: there is nothing to restore yet.",
 		upgrading:
 			"It is being upgraded: whether a backup fits is known when that has ended.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		waking: "It is waking up.",
 		restoring: "It is being restored already.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
+	},
+	hibernate: {
+		creating: "It is being created: it can be hibernated once it is ready.",
+		upgrading: "It is being upgraded: it can be hibernated once it is ready.",
+		restoring: "It is being restored: it can be hibernated once it is ready.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, so nobody knows what would be hibernated. Try that operation again or upgrade it first.",
+	},
+	wake: {
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, and it did not hibernate before. Try that operation again or upgrade it.",
 	},
 	destroy: { destroyed: "It is destroyed already." },
 };
@@ -121,7 +147,17 @@ const lacks: Partial<Record<OperationKind, string>> = {
 export function refusal(
 	verb: Exclude<OperationKind, "create">,
 	environment: Pick<Environment, "lifecycle" | "revision">,
+	/** The kind of the last operation that was begun. */
+	lastBegun?: OperationKind,
 ): string | undefined {
+	// What failed to change the power, or was cut off in it, touched nothing but that: either way is a way out.
+	if (
+		environment.lifecycle === "failed" &&
+		changesPower(verb) &&
+		lastBegun !== undefined &&
+		changesPower(lastBegun)
+	)
+		return undefined;
 	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
 	const lack = lacks[verb];
 	if (
@@ -133,12 +169,16 @@ export function refusal(
 	return refusals[verb][environment.lifecycle];
 }
 
+const changesPower = (kind: OperationKind): boolean =>
+	kind === "hibernate" || kind === "wake";
+
 /** The lifecycle after an operation of this kind ended. */
 export function lifecycleAfter(
 	kind: OperationKind,
 	succeeded: boolean,
 ): Lifecycle {
 	if (!succeeded) return "failed";
+	if (kind === "hibernate") return "hibernated";
 	return kind === "destroy" ? "destroyed" : "ready";
 }
 
@@ -148,6 +188,8 @@ export const lifecycleDuring: Readonly<
 > = {
 	create: "creating",
 	upgrade: "upgrading",
+	hibernate: "hibernating",
+	wake: "waking",
 	backup: undefined,
 	restore: "restoring",
 	destroy: "destroying",

@@ -8,6 +8,8 @@ export const operationKinds = [
 	"upgrade",
 	"backup",
 	"restore",
+	"hibernate",
+	"wake",
 	"destroy",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
@@ -112,6 +114,8 @@ export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 		"verifying",
 		"finishing",
 	],
+	hibernate: ["preparing", "quiescing", "applying", "waiting", "finishing"],
+	wake: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
@@ -162,7 +166,8 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 	// As long as it takes to read all of a backup, or all of the databases.
 	checking: 30 * 60_000,
 	backing_up: 30 * 60_000,
-	quiescing: 10 * 60_000,
+	// Workers end what they have begun, and so does a backup.
+	quiescing: 20 * 60_000,
 	restoring: 60 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
@@ -170,12 +175,14 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 	finishing: 60_000,
 };
 
-/** How long a phase may take, in milliseconds, where the target says nothing else. An upgrade, and a restore, wait for their stages while they apply them. */
+/** Whether it is rolled out stage by stage, each of which must run before the next one is touched. */
+export const goesByStages = (kind: OperationKind): boolean =>
+	kind === "upgrade" || kind === "restore" || kind === "wake";
+
+/** How long a phase may take, in milliseconds, where the target says nothing else. What goes by stages waits for them while it applies. */
 export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
 	phaseDeadlinesMs[phase] +
-	((kind === "upgrade" || kind === "restore") && phase === "applying"
-		? 20 * 60_000
-		: 0);
+	(goesByStages(kind) && phase === "applying" ? 20 * 60_000 : 0);
 
 /** The deadlines of all phases of a kind in milliseconds, by what a target says of some of them in seconds. */
 export const decideDeadlines = (
@@ -305,6 +312,14 @@ export interface Operation {
 	/** Of one that restores: `begun` as long as the databases may hold a part of the backup. */
 	readonly restore: "begun" | "done" | null;
 }
+
+/** Whether a restore that ended has stopped what runs, and has not come to the databases. */
+export const isOnlyStopped = ({
+	kind,
+	isTouched,
+	restore,
+}: Pick<Operation, "kind" | "isTouched" | "restore">): boolean =>
+	kind === "restore" && isTouched && restore === null;
 
 /** What an order chose beside the revision. A field that its kind does not know is absent. */
 export interface OperationOptions {

@@ -23,6 +23,7 @@ let unwantedOperation: string;
 let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
+let sleepyEnvironment: string;
 
 before(async () => {
 	door = await openDoor();
@@ -30,6 +31,7 @@ before(async () => {
 	environment = given.environment.id;
 	operation = given.operation.id;
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
+	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	unwantedOperation = (await givenEnvironment(door)).operation.id;
 	spareToken = (
@@ -51,6 +53,9 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	findEnvironment: () => ({ id: environment }),
 	describeEnvironment: () => ({ id: environment, body: { description: "x" } }),
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
+	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
+	// It waits behind the order before.
+	wakeEnvironment: () => ({ id: sleepyEnvironment }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),
