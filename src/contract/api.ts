@@ -1,4 +1,9 @@
 // The whole API. The server refuses to start unless each of these has exactly one handler.
+import {
+	backUpEnvironment,
+	listBackups,
+	restoreEnvironment,
+} from "./backups.ts";
 import { listBlueprints } from "./blueprints.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
@@ -6,9 +11,11 @@ import {
 	describeEnvironment,
 	destroyEnvironment,
 	findEnvironment,
+	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
 	upgradeEnvironment,
+	wakeEnvironment,
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
@@ -30,7 +37,12 @@ export const api: readonly Endpoint[] = [
 	findEnvironment,
 	describeEnvironment,
 	upgradeEnvironment,
+	hibernateEnvironment,
+	wakeEnvironment,
 	destroyEnvironment,
+	backUpEnvironment,
+	restoreEnvironment,
+	listBackups,
 	listRevisions,
 	listOperations,
 	listEnvironmentEvents,

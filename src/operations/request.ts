@@ -20,6 +20,18 @@ export interface VerbContext {
 	readonly sender: Pick<Sender, "enqueue">;
 }
 
+/** What a verb answers where there is nothing to do, and nothing was ordered. */
+export interface Unneeded {
+	readonly environment: EnvironmentId;
+	/** Says what is as wished already, or will be. */
+	readonly nothingToDo: string;
+	/** The revision that is meant. */
+	readonly revision: number;
+}
+
+export const isUnneeded = (answer: Operation | Unneeded): answer is Unneeded =>
+	"nothingToDo" in answer;
+
 /** Writes the operation and its first event, in the transaction of the verb. */
 export async function request(
 	transaction: Db,
@@ -28,7 +40,7 @@ export async function request(
 		readonly kind: OperationKind;
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
-		readonly actor: Actor;
+		readonly actor: Pick<Actor, "name">;
 		/** The operation that this one tries again. */
 		readonly retryOf?: OperationId;
 		readonly keepsBackups?: boolean;
