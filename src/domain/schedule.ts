@@ -83,6 +83,8 @@ function coversWeek(windows: readonly Window[]): boolean {
 	const week = days.length * minutesPerDay;
 	const asleep = new Uint8Array(week);
 	for (const one of windows) {
+		// Refused for itself.
+		if (one.from === one.to) continue;
 		const { start, end } = measure(one);
 		for (const [index, day] of days.entries()) {
 			if (!(one.days ?? days).includes(day)) continue;

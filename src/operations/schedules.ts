@@ -16,6 +16,7 @@ import {
 	type PlannedSchedule,
 } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
+import { readClock } from "../store/operations.ts";
 import {
 	listDueSchedules,
 	saveTransition,
@@ -40,11 +41,12 @@ export const planSchedule = (
 	transition: findNextTransition(schedule, now),
 });
 
-/** One pass. Returns how many operations were ordered. */
+/** One pass, by the database's clock if no time is given. Returns how many operations were ordered. */
 export async function followSchedules(
 	context: ScheduleContext,
-	now: Date,
+	time?: Date,
 ): Promise<number> {
+	const now = time ?? (await readClock(context.db));
 	const due = await listDueSchedules(context.db, { now, limit: batch });
 	let count = 0;
 	for (const id of due) {

@@ -6,7 +6,6 @@ import {
 	type ScheduleContext,
 } from "../operations/schedules.ts";
 import { type SweepContext, sweep } from "../operations/sweep.ts";
-import { readClock } from "../store/operations.ts";
 
 export interface Ticker {
 	close(): Promise<void>;
@@ -34,7 +33,7 @@ export const startFollowingSchedules = (context: ScheduleContext): Ticker =>
 		what: "a look at the schedules",
 		everyMs: 2_000,
 		log: context.log,
-		run: async () => followSchedules(context, await readClock(context.db)),
+		run: () => followSchedules(context),
 	});
 
 function startPass({ what, everyMs, log, run }: Pass): Ticker {

@@ -80,7 +80,7 @@ const follow = (now: Date) =>
 	followSchedules({ ...installation, log: silentLog }, now);
 /** Newest first. */
 const list = (id: EnvironmentId) =>
-	listOperations(database.db, id, { limit: 50, after: undefined });
+	listOperations(database.db, id, { limit: 50 });
 const newest = async (id: EnvironmentId): Promise<Operation> => {
 	const [operation] = await list(id);
 	assert.ok(operation);
