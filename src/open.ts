@@ -336,6 +336,8 @@ export async function openWorker(base: Base) {
 					}
 				},
 				read: ({ project, stack }) => backend.read({ project, name: stack }),
+				readDeclared: ({ project, stack }) =>
+					backend.readDeclared({ project, name: stack }),
 			},
 			endLeftover: (stack) => void endLeftover(workRoot, stack),
 		},

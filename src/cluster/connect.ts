@@ -3,6 +3,7 @@ import { backUp } from "./backup.ts";
 import { makeClient } from "./client.ts";
 import { hasObject, listNamespaces, listObjects } from "./leftovers.ts";
 import { type ClusterLimits, defaultLimits } from "./limits.ts";
+import { findDrift, removeAdditions } from "./live-objects.ts";
 import { deleteNamespace } from "./namespace.ts";
 import { recountQuotas } from "./quotas.ts";
 import { restore } from "./restore.ts";
@@ -32,6 +33,9 @@ export function makeCluster(
 		takeStock: (request, { signal }) => takeStock(client, request, signal),
 		backUp: (request, hooks) => backUp(client, request, hooks),
 		restore: (request, hooks) => restore(client, request, hooks),
+		findDrift: (declared, { signal }) => findDrift(client, declared, signal),
+		removeAdditions: (declared, items, { signal }) =>
+			removeAdditions(client, { declared, items }, signal),
 		listNamespaces: (signal) => listNamespaces(client, signal),
 		listObjects: (namespace, signal) => listObjects(client, namespace, signal),
 		hasObject: (object, signal) => hasObject(client, object, signal),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { driftAnswers, driftClasses } from "../domain/drift.ts";
 import { healths, lifecycles } from "../domain/environment.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
@@ -32,6 +33,33 @@ export const environment = z.strictObject({
 	labels: z.record(z.string(), z.string()),
 	lifecycle: z.enum(lifecycles),
 	health: z.enum(healths),
+	/** Why it is not healthy. */
+	healthReasons: z.array(
+		z.strictObject({
+			kind: z.string(),
+			name: z.string(),
+			reason: z.string(),
+			message: z.string(),
+		}),
+	),
+	/** What differed from what was applied at the last look; null: nobody looked yet. */
+	drift: z
+		.strictObject({
+			checkedAt: z.iso.datetime(),
+			items: z.array(
+				z.strictObject({
+					kind: z.string(),
+					name: z.string(),
+					class: z.enum(driftClasses),
+					/** A JSON Pointer; empty where the object is gone. */
+					path: z.string(),
+					wanted: z.string().nullable(),
+					found: z.string().nullable(),
+				}),
+			),
+		})
+		.nullable(),
+	onDrift: z.enum(driftAnswers),
 	/** The revision that runs; null until one was applied to its end. */
 	revision: z.int().nullable(),
 	desiredRevision: z.int(),
@@ -128,10 +156,11 @@ export const describeEnvironment = {
 		.strictObject({
 			labels: labels.optional(),
 			description: environmentSpec.shape.description.unwrap().optional(),
+			onDrift: z.enum(driftAnswers).optional(),
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `labels` or `description`",
+			"must have `labels`, `description` or `onDrift`",
 		),
 	status: 200,
 	response: environment,
@@ -146,6 +175,23 @@ export const upgradeEnvironment = {
 	role: "operator",
 	params: byId,
 	body: environmentChange,
+	status: 202,
+	response: operation,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const refreshEnvironment = {
+	name: "refreshEnvironment",
+	summary:
+		"Compare an environment with what was applied, and put right what differs if `repair` says so. What is dangerous to repair, because data hang on it, is repaired with `acknowledge` only.",
+	method: "POST",
+	path: "/v1/environments/{id}:refresh",
+	role: "operator",
+	params: byId,
+	body: z.strictObject({
+		repair: z.boolean().default(false),
+		acknowledge: z.boolean().default(false),
+	}),
 	status: 202,
 	response: operation,
 	orders: true,

@@ -66,6 +66,8 @@ export const operation = z.strictObject({
 		backup: z.enum(["required", "skip"]).optional(),
 		onFailure: z.enum(["rollback", "keep"]).optional(),
 		data: z.enum(["keep", "restore"]).optional(),
+		repair: z.boolean().optional(),
+		acknowledge: z.boolean().optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),

@@ -1,6 +1,9 @@
 // The closed list of events: what a reader of the log may meet, and what each carries.
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
+import type { DriftItem } from "./drift.ts";
+import type { Health } from "./environment.ts";
+import type { HealthReason } from "./health.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Existing } from "./stock.ts";
@@ -83,6 +86,19 @@ export interface EventData {
 	"verification.passed": {
 		readonly versions: Readonly<Record<string, string>>;
 	};
+	"health.changed": {
+		readonly health: Health;
+		readonly reasons: readonly HealthReason[];
+	};
+	"drift.found": {
+		readonly items: readonly DriftItem[];
+		readonly isCut: boolean;
+	};
+	/** `left` is what a second look still found. */
+	"drift.repaired": {
+		readonly repaired: number;
+		readonly left: readonly DriftItem[];
+	};
 	"environment.ready": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
 }
@@ -115,6 +131,9 @@ export const eventTypes = Object.keys({
 	"workload.ready": 0,
 	"workload.stuck": 0,
 	"verification.passed": 0,
+	"health.changed": 0,
+	"drift.found": 0,
+	"drift.repaired": 0,
 	"environment.ready": 0,
 	"environment.destroyed": 0,
 } satisfies Record<EventType, 0>) as EventType[];

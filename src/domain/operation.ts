@@ -3,7 +3,12 @@ import type { FailureRecord } from "../failure.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
-export const operationKinds = ["create", "upgrade", "destroy"] as const;
+export const operationKinds = [
+	"create",
+	"upgrade",
+	"refresh",
+	"destroy",
+] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 /** Failed, cancelled, timed out, superseded and stalled are five things. */
@@ -72,6 +77,7 @@ export const mayBeRetried = (state: OperationState): boolean =>
 
 export const phaseNames = [
 	"preparing",
+	"refreshing",
 	"applying",
 	"waiting",
 	"verifying",
@@ -83,19 +89,39 @@ export type PhaseName = (typeof phaseNames)[number];
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	refresh: [
+		"preparing",
+		"refreshing",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
 /** The phases that this operation goes through: those of its kind without what its options make needless. */
 export const listPhases = ({
 	kind,
-}: Pick<Operation, "kind" | "options">): readonly PhaseName[] => phasesOf[kind];
+	options,
+}: Pick<Operation, "kind" | "options">): readonly PhaseName[] =>
+	kind === "refresh" && options.repair !== true
+		? phasesOf.refresh.filter((phase) => !repairPhases.has(phase))
+		: phasesOf[kind];
+
+/** Of a refresh: what only a repair goes through. */
+export const repairPhases: ReadonlySet<PhaseName> = new Set([
+	"applying",
+	"waiting",
+	"verifying",
+]);
 
 export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 
 /** How long each phase of most kinds may take, in milliseconds, counted from its start, where the target says nothing else. */
 const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
+	refreshing: 2 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
 	verifying: 5 * 60_000,
@@ -240,6 +266,10 @@ export interface OperationOptions {
 	readonly onFailure?: "rollback" | "keep";
 	/** Of a rollback: whether the data go back, too. */
 	readonly data?: "keep" | "restore";
+	/** Of a refresh: whether it puts right what differs. */
+	readonly repair?: boolean;
+	/** Somebody knows what the dangerous part of the order may cost. */
+	readonly acknowledge?: boolean;
 }
 
 /**

@@ -5,11 +5,13 @@ import {
 	findEnvironment,
 	listEnvironments,
 	listRevisions,
+	refreshEnvironment,
 	upgradeEnvironment,
 } from "../contract/environments.ts";
 import type { Environment } from "../domain/environment.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
+import { refreshEnvironment as orderRefresh } from "../operations/refresh.ts";
 import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
 import type { Db } from "../store/db.ts";
 import {
@@ -106,6 +108,14 @@ export const environmentRoutes: readonly Route[] = [
 		return describeOperation(
 			db,
 			await orderUpgrade(verbs, actor, { environment, change: body }),
+		);
+	}),
+
+	bind(refreshEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		return describeOperation(
+			db,
+			await orderRefresh(verbs, actor, { environment, options: body }),
 		);
 	}),
 

@@ -6,8 +6,10 @@
 import type { NewEvent } from "../domain/event.ts";
 import {
 	listPhases,
+	type OperationKind,
 	type PhaseName,
 	type PhaseRecord,
+	repairPhases,
 } from "../domain/operation.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import {
@@ -19,6 +21,7 @@ import {
 import { applyProgram } from "./phases/applying.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
+import { refresh } from "./phases/refreshing.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
 import { makeRecorder, writeAsOwner } from "./record.ts";
@@ -30,6 +33,7 @@ const runPhase: Record<
 	(work: Work) => Promise<void>
 > = {
 	preparing: prepare,
+	refreshing: refresh,
 	applying: applyProgram,
 	waiting: waitForCluster,
 	verifying: verify,
@@ -61,6 +65,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 		);
 		for (const name of listPhases(operation)) {
 			cancel.requested.throwIfAborted();
+			if (isNeedless(name, operation.kind, findings)) continue;
 			const startedAt = performance.now();
 			deadline = startDeadline(name, ownership);
 			phases.push(beginPhase(name));
@@ -119,6 +124,14 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 		});
 	}
 }
+
+/** A repair of what does not differ is none. */
+const isNeedless = (
+	phase: PhaseName,
+	kind: OperationKind,
+	{ drift }: Findings,
+): boolean =>
+	kind === "refresh" && repairPhases.has(phase) && drift?.length === 0;
 
 const beginPhase = (name: PhaseName): PhaseRecord => ({
 	name,

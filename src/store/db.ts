@@ -9,7 +9,9 @@ import {
 	sql,
 } from "kysely";
 import pg from "pg";
+import type { DriftItem, OnDrift } from "../domain/drift.ts";
 import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
+import type { HealthReason } from "../domain/health.ts";
 import type {
 	EnvironmentId,
 	OperationId,
@@ -69,6 +71,9 @@ export interface Tables {
 		pull_secret: Buffer | null;
 		aws: Buffer | null;
 		is_default: boolean;
+		watch_owner: string | null;
+		watch_expires_at: OptionalTime;
+		watch_fence: Generated<number>;
 		created_at: Time;
 	};
 	releases: {
@@ -86,6 +91,10 @@ export interface Tables {
 		labels: JSONColumnType<Record<string, string>>;
 		lifecycle: Lifecycle;
 		health: Health;
+		health_reasons: JSONColumnType<HealthReason[], string | undefined, string>;
+		drift: JSONColumnType<DriftItem[] | null, string | undefined, string>;
+		drift_checked_at: OptionalTime;
+		on_drift: ColumnType<OnDrift, OnDrift | undefined, OnDrift>;
 		namespace: string;
 		revision: number | null;
 		desired_revision: number;

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { OnDrift } from "../domain/drift.ts";
 import type {
 	Endpoints,
 	Environment,
@@ -38,6 +39,15 @@ const toEnvironment = (row: Row): Environment => ({
 	labels: row.labels,
 	lifecycle: row.lifecycle,
 	health: row.health,
+	healthReasons: row.health_reasons,
+	drift:
+		row.drift_checked_at === null
+			? null
+			: {
+					checkedAt: row.drift_checked_at.toISOString(),
+					items: row.drift ?? [],
+				},
+	onDrift: row.on_drift,
 	target: row.target_name,
 	namespace: row.namespace,
 	revision: row.revision,
@@ -151,6 +161,7 @@ export async function describeEnvironment(
 	change: {
 		readonly labels?: Readonly<Record<string, string>> | undefined;
 		readonly description?: string | undefined;
+		readonly onDrift?: OnDrift | undefined;
 	},
 ): Promise<void> {
 	await db
@@ -161,6 +172,7 @@ export async function describeEnvironment(
 			...(change.description !== undefined && {
 				description: change.description,
 			}),
+			...(change.onDrift && { on_drift: change.onDrift }),
 		})
 		.where("id", "=", id)
 		.execute();
@@ -185,6 +197,8 @@ export async function updateEnvironment(
 		.updateTable("environments")
 		.set({
 			...rest,
+			// Whoever writes the health here knows no reasons; the watcher adds them.
+			...(rest.health !== undefined && { health_reasons: "[]" }),
 			updated_at: sql<Date>`now()`,
 			...(desiredRevision !== undefined && {
 				desired_revision: desiredRevision,

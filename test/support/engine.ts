@@ -8,6 +8,7 @@ import type {
 	ClusterHooks,
 	StockRequest,
 } from "../../src/domain/cluster.ts";
+import type { DriftItem } from "../../src/domain/drift.ts";
 import type {
 	Engine,
 	EngineHooks,
@@ -59,6 +60,8 @@ export interface Script {
 	gone?: (hooks: ClusterHooks) => Promise<void>;
 	verify?: (hooks: ClusterHooks) => Promise<Record<string, string>>;
 	stock?: (request: StockRequest) => Promise<readonly Existing[]>;
+	/** What differs, at each look. */
+	drift?: () => Promise<readonly DriftItem[]>;
 	/** What an account still has of an environment. */
 	owned?: (environment: string) => Promise<readonly OwnedStorage[]>;
 	/** Buckets with the tag that they are to stay. */
@@ -129,6 +132,13 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 			async takeStock(request) {
 				calls.push("stock");
 				return (await script.stock?.(request)) ?? [];
+			},
+			async findDrift() {
+				calls.push("findDrift");
+				return (await script.drift?.()) ?? [];
+			},
+			async removeAdditions() {
+				calls.push("removeAdditions");
 			},
 			async backUp() {
 				calls.push("backUp");
