@@ -354,14 +354,30 @@ export async function openWorker(base: Base) {
 	};
 }
 
-/** Sweeps on a timer. */
+/** Sweeps on a timer, and watches the targets that no other process watches. */
 export async function openScheduler(base: Base) {
 	const { startTicking } = await import("./worker/tick.ts");
-	return startTicking({
+	const { startWatching } = await import("./worker/watch.ts");
+	const { openLookout } = await import("./cluster/lookout.ts");
+	const watching = startWatching({
+		db: base.database.db,
+		sealKey: base.sealKey,
+		sender: base.sender,
+		log: base.log,
+		openLookout,
+		owner: `${hostname()}/${process.pid}/${randomBytes(4).toString("hex")}`,
+	});
+	const ticking = startTicking({
 		db: base.database.db,
 		sender: base.sender,
 		log: base.log,
 	});
+	return {
+		async close() {
+			await watching.close();
+			await ticking.close();
+		},
+	};
 }
 
 /** What `toolchain/build.mjs` brought: tool name → absolute path. Throws `not_set_up`. */

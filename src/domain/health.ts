@@ -53,6 +53,24 @@ export const isNews = (before: HealthReport, now: HealthReport): boolean =>
 const outline = ({ reasons }: HealthReport): string =>
 	reasons.map(({ kind, name, reason }) => `${kind} ${name} ${reason}`).join();
 
+/** A container that crashes is "not ready" between two crashes: the reason that was told stands until there is another one. */
+export const keepKnown = (
+	before: HealthReport,
+	now: HealthReport,
+): HealthReport => ({
+	...now,
+	reasons: now.reasons.map((one) =>
+		one.reason === notReady
+			? (before.reasons.find(
+					({ kind, name }) => kind === one.kind && name === one.name,
+				) ?? one)
+			: one,
+	),
+});
+
+/** The reason of what is not ready and does not say why. */
+export const notReady = "NotReady";
+
 /** What a lookout sees of one environment. */
 export interface Sighting {
 	/** Deployments and StatefulSets, ready or not. */
