@@ -54,9 +54,12 @@ function walk(place: Place, tell: (addition: Addition) => void): void {
 		const path = [...place.path, step.at];
 		if (isNobodys(path)) continue;
 		const declared = findSame(key, step.at, place.declared);
-		if (declared === undefined || declared === null) {
+		const isLeaf = Object.keys(below).length === 0;
+		const isUnknown = declared === undefined || declared === null;
+		// Of a map or an item that others made, "." says who made the whole of it.
+		if (isUnknown && (isLeaf || "." in below)) {
 			tell({ path, found: step.value });
-		} else if (Object.keys(below).length > 0) {
+		} else if (!isLeaf) {
 			walk({ fields: below, declared, live: step.value, path }, tell);
 		}
 	}

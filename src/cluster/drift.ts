@@ -121,7 +121,15 @@ const goesByItself = ({ kind, content }: DeclaredObject): boolean =>
 
 /** The fields that are compared, as the server keeps them. */
 export function normalize(content: Fields): Fields {
-	const { metadata, status: _, stringData, ...rest } = content;
+	const {
+		metadata,
+		stringData,
+		// A list leaves out what its items are, and nobody wishes for a status.
+		apiVersion: _api,
+		kind: _kind,
+		status: _status,
+		...rest
+	} = content;
 	const { labels = {}, annotations = {} } = isFields(metadata) ? metadata : {};
 	return {
 		...rest,
