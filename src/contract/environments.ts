@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { driftAnswers, driftClasses } from "../domain/drift.ts";
-import { healths, lifecycles } from "../domain/environment.ts";
+import { lifecycles } from "../domain/environment.ts";
+import { healths } from "../domain/health.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
 import {

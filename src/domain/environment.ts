@@ -10,7 +10,7 @@
 // operation    one attempt to bring an environment to a revision
 // event        one line in the ordered log of an environment
 import type { Drift, OnDrift } from "./drift.ts";
-import type { HealthReason } from "./health.ts";
+import type { Health, HealthReason } from "./health.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import {
 	type OperationKind,
@@ -29,14 +29,6 @@ export const lifecycles = [
 	"failed",
 ] as const;
 export type Lifecycle = (typeof lifecycles)[number];
-
-export const healths = [
-	"healthy",
-	"degraded",
-	"unreachable",
-	"unknown",
-] as const;
-export type Health = (typeof healths)[number];
 
 export interface Endpoints {
 	readonly client: string;

@@ -2,8 +2,7 @@
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
 import type { DriftItem } from "./drift.ts";
-import type { Health } from "./environment.ts";
-import type { HealthReason } from "./health.ts";
+import type { Health, HealthReason } from "./health.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Existing } from "./stock.ts";

@@ -1,5 +1,12 @@
 // What is known of an environment's health while nothing moves it: the words, and what is worth a word.
-import type { Health } from "./environment.ts";
+
+export const healths = [
+	"healthy",
+	"degraded",
+	"unreachable",
+	"unknown",
+] as const;
+export type Health = (typeof healths)[number];
 
 /** Why an environment is not healthy. */
 export interface HealthReason {

@@ -10,8 +10,8 @@ import {
 } from "kysely";
 import pg from "pg";
 import type { DriftItem, OnDrift } from "../domain/drift.ts";
-import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
-import type { HealthReason } from "../domain/health.ts";
+import type { Endpoints, Lifecycle } from "../domain/environment.ts";
+import type { Health, HealthReason } from "../domain/health.ts";
 import type {
 	EnvironmentId,
 	OperationId,

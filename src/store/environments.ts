@@ -3,9 +3,9 @@ import type { OnDrift } from "../domain/drift.ts";
 import type {
 	Endpoints,
 	Environment,
-	Health,
 	Lifecycle,
 } from "../domain/environment.ts";
+import type { Health } from "../domain/health.ts";
 import {
 	type EnvironmentId,
 	isEnvironmentId,

@@ -50,6 +50,8 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	listEnvironments: () => ({}),
 	findEnvironment: () => ({ id: environment }),
 	describeEnvironment: () => ({ id: environment, body: { description: "x" } }),
+	// Before the upgrade, which moves it.
+	refreshEnvironment: () => ({ id: readyEnvironment, body: { repair: true } }),
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
