@@ -126,6 +126,7 @@ export const listEnvironments = {
 	role: "viewer",
 	query: pageQuery.extend({
 		lifecycle: z.enum(lifecycles).optional(),
+		health: z.enum(healths).optional(),
 		name: dnsLabel(environmentNameLength).optional(),
 		/** May be repeated; all of them must be there. */
 		label: z.array(label).max(16).default([]),

@@ -80,14 +80,14 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(listEnvironments, async ({ db, pageKey }, { actor, query }) => {
 		const scope = decideScope(actor);
-		const { lifecycle, name, label } = query;
-		const list = [listEnvironments.name, scope, lifecycle, name, label];
+		const { lifecycle, health, name, label } = query;
+		const list = [listEnvironments.name, scope, lifecycle, health, name, label];
 		const { rows, nextPageToken } = await readPage(
 			{ key: pageKey, list, query },
 			(page) =>
 				listRows(db, scope, {
 					...page,
-					filter: { lifecycle, name, labels: parseLabels(label) },
+					filter: { lifecycle, health, name, labels: parseLabels(label) },
 				}),
 		);
 		return { items: await completeEnvironments(db, rows), nextPageToken };

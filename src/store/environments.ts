@@ -114,6 +114,7 @@ export async function loadEnvironment(
 
 export interface EnvironmentFilter {
 	readonly lifecycle?: Lifecycle | undefined;
+	readonly health?: Health | undefined;
 	readonly name?: string | undefined;
 	/** All of them must be there. */
 	readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -135,6 +136,8 @@ export async function listEnvironments(
 		filter.lifecycle === undefined
 			? query.where(isAlive)
 			: query.where("e.lifecycle", "=", filter.lifecycle);
+	if (filter.health !== undefined)
+		query = query.where("e.health", "=", filter.health);
 	if (filter.name !== undefined)
 		query = query.where("e.name", "=", filter.name);
 	if (filter.labels !== undefined) {
