@@ -28,7 +28,7 @@ interface List<T> {
 }
 
 /** A page is all that is in memory of a list at a time. */
-const pageSize = "200";
+const pageSize = "50";
 
 /** Fulfils when the signal aborts; whatever goes wrong is told, and tried again for ever. */
 export async function streamObjects<T extends KubeObject>(

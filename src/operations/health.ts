@@ -13,7 +13,6 @@ import {
 import type { Log } from "../log.ts";
 import { open, type SealKey } from "../seal.ts";
 import type { Db } from "../store/db.ts";
-import { appendEvents } from "../store/events.ts";
 import {
 	listWatched,
 	type Watch,
@@ -38,6 +37,9 @@ export interface Watcher {
 	close(): Promise<void>;
 }
 
+/** So many environments are told of by one statement. */
+const atOnce = 200;
+
 /** What is not told yet, and since when it is so. */
 interface Standing {
 	readonly report: HealthReport;
@@ -60,22 +62,22 @@ export function openWatcher(
 		},
 	});
 
+	/** What is to be told, if it is time. */
 	async function judge(
-		watch: Watch,
 		told: Watched,
 		awayMs: number,
-	): Promise<void> {
+	): Promise<HealthReport | undefined> {
 		const { environment, namespace } = told;
 		const seen = decideReport(lookout, { target: name, ...told, awayMs });
 		const report = seen && keepKnown(told, seen);
 		if (report === undefined) {
 			// Nobody knows yet: it is looked at again.
 			dirty.add(environment);
-			return;
+			return undefined;
 		}
 		if (!isNews(told, report)) {
 			standings.delete(environment);
-			return;
+			return undefined;
 		}
 		const before = standings.get(environment);
 		const since =
@@ -84,10 +86,10 @@ export function openWatcher(
 				: performance.now();
 		standings.set(environment, { report, since });
 		dirty.add(environment);
-		if (performance.now() - since < delayOf(report)) return;
+		if (performance.now() - since < delayOf(report)) return undefined;
 		const full = await complete(report, environment, namespace);
-		if (isNews(told, full)) await tell(watch, told, full);
 		standings.delete(environment);
+		return isNews(told, full) ? full : undefined;
 	}
 
 	async function complete(
@@ -103,17 +105,12 @@ export function openWatcher(
 
 	async function tell(
 		watch: Watch,
-		{ environment }: Watched,
-		report: HealthReport,
+		news: readonly Omit<Watched, "namespace">[],
 	): Promise<void> {
-		await db.transaction().execute(async (trx) => {
-			const change = { environment, ...report };
-			if (!(await writeHealth(trx, watch, change))) return;
-			await appendEvents(trx, { environment, operation: null }, [
-				{ type: "health.changed", data: { ...report } },
-			]);
-		});
-		log.info({ environment, health: report.health }, "health has changed");
+		const written = new Set(await writeHealth(db, watch, news));
+		for (const { environment, health } of news)
+			if (written.has(environment))
+				log.info({ environment, health }, "health has changed");
 	}
 
 	return {
@@ -126,7 +123,14 @@ export function openWatcher(
 			const awayMs =
 				awaySince === undefined ? 0 : performance.now() - awaySince;
 			const watched = await listWatched(db, watch.target, only);
-			for (const told of watched) await judge(watch, told, awayMs);
+			const news: Omit<Watched, "namespace">[] = [];
+			for (const told of watched) {
+				const report = await judge(told, awayMs);
+				if (report !== undefined)
+					news.push({ environment: told.environment, ...report });
+			}
+			for (let at = 0; at < news.length; at += atOnce)
+				await tell(watch, news.slice(at, at + atOnce));
 			if (only === undefined) forgetOthers(standings, watched);
 		},
 		hasNews: () => isAllDirty || dirty.size > 0,

@@ -5,6 +5,7 @@ import type { HealthReport } from "../domain/health.ts";
 import type { EnvironmentId, TargetId } from "../domain/ids.ts";
 import { activeStates, type Operation } from "../domain/operation.ts";
 import { type Db, toJsonb } from "./db.ts";
+import { eventsChannel } from "./events.ts";
 
 /** Writes what a look of this operation found, as long as it is the attempt that looks. */
 export async function saveDrift(
@@ -102,32 +103,36 @@ export async function listWatched(
 	}));
 }
 
-/** Returns whether it was written: not if the environment is moved by now, or somebody else watches. */
+/**
+ * Writes these reports and their events by one statement, since a cluster that goes away is news of all that are on it.
+ * Returns what was written: not what is moved by now, and nothing if somebody else watches.
+ */
 export async function writeHealth(
 	db: Db,
 	{ target, fence }: Pick<Watch, "target" | "fence">,
-	{ environment, health, reasons }: Omit<Watched, "namespace">,
-): Promise<boolean> {
-	const result = await db
-		.updateTable("environments")
-		.set({
-			health,
-			health_reasons: toJsonb(reasons),
-			updated_at: sql<Date>`now()`,
-		})
-		.where("id", "=", environment)
-		.where(isAtRest)
-		.where(({ exists, selectFrom }) =>
-			exists(
-				selectFrom("targets")
-					.select("id")
-					.where("id", "=", target)
-					.where("watch_fence", "=", fence)
-					.where("watch_expires_at", ">", sql<Date>`now()`),
-			),
+	reports: readonly Omit<Watched, "namespace">[],
+): Promise<EnvironmentId[]> {
+	const { rows } = await sql<{ id: EnvironmentId }>`
+		with told as (
+			select * from jsonb_to_recordset(${toJsonb(reports)}::jsonb)
+				as t (environment text, health text, reasons jsonb)
+		), changed as (
+			update environments e set health = told.health, health_reasons = told.reasons, updated_at = now(),
+				last_event_id = last_event_id + 1
+			from told
+			where e.id = told.environment and ${isAtRest}
+				and exists (
+					select from targets where id = ${target} and watch_fence = ${fence} and watch_expires_at > now()
+				)
+			returning e.id, e.last_event_id, told.health, told.reasons
+		), written as (
+			insert into events (environment_id, id, operation_id, type, data, at)
+			select id, last_event_id, null, 'health.changed',
+				jsonb_build_object('health', health, 'reasons', reasons), clock_timestamp()
+			from changed
 		)
-		.executeTakeFirst();
-	return result.numUpdatedRows > 0n;
+		select id, pg_notify(${eventsChannel}, id) from changed`.execute(db);
+	return rows.map(({ id }) => id);
 }
 
 /**
