@@ -1,4 +1,4 @@
-// npm run bench [-- NAME ...] [--rounds N] [--redis]
+// npm run bench [-- NAME ...] [--rounds N] [--redis] [--namespaces N,N,…]
 //
 // Everything is started by the benchmark itself, on 127.0.0.1, and gone when it ends.
 import { readFileSync } from "node:fs";
@@ -18,6 +18,7 @@ import {
 } from "./report.ts";
 import { benchStart } from "./start.ts";
 import type { Bench } from "./surroundings.ts";
+import { benchWatcher } from "./watcher.ts";
 
 const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Report>>> =
 	{
@@ -26,6 +27,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Report>>> =
 		api: benchApi,
 		queue: benchQueue,
 		start: benchStart,
+		watcher: benchWatcher,
 	};
 
 const tell = (line: string) => process.stderr.write(`bench: ${line}\n`);
@@ -39,11 +41,16 @@ function parseCommand() {
 		options: {
 			rounds: { type: "string", default: "5" },
 			redis: { type: "boolean", default: false },
+			namespaces: { type: "string", default: "10,100,500" },
 		},
 	});
 	const rounds = Number(values.rounds);
 	if (!Number.isInteger(rounds) || rounds < 1 || rounds > 50) {
 		throw refuse("--rounds takes a number from 1 to 50.");
+	}
+	const namespaces = values.namespaces.split(",").map(Number);
+	if (!namespaces.every((one, at) => one > (namespaces[at - 1] ?? 0))) {
+		throw refuse("--namespaces takes rising numbers, as in 10,100,500.");
 	}
 	const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
 	const chosen = names.map((name) => {
@@ -53,7 +60,7 @@ function parseCommand() {
 			`There is no benchmark "${name}". There are: ${Object.keys(benchmarks).join(", ")}.`,
 		);
 	});
-	return { rounds, redis: values.redis, chosen };
+	return { rounds, redis: values.redis, namespaces, chosen };
 }
 
 function loadTools() {
@@ -87,7 +94,7 @@ function waitForSignal(): Promise<never> {
 }
 
 async function main(): Promise<void> {
-	const { rounds, redis, chosen } = parseCommand();
+	const { rounds, redis, namespaces, chosen } = parseCommand();
 	const { toolchainDir, tools } = loadTools();
 	const interrupted = waitForSignal();
 	for (const { name, run } of chosen) {
@@ -95,7 +102,15 @@ async function main(): Promise<void> {
 		const cleanup = makeCleanup(tell);
 		const findConditions = noteConditions(tools);
 		try {
-			const bench = { rounds, redis, tools, toolchainDir, cleanup, tell };
+			const bench = {
+				rounds,
+				redis,
+				namespaces,
+				tools,
+				toolchainDir,
+				cleanup,
+				tell,
+			};
 			const report = await Promise.race([run(bench), interrupted]);
 			const conditions = findConditions();
 			const path = writeReport(name, report, conditions);

@@ -13,6 +13,8 @@ export interface Bench {
 	readonly rounds: number;
 	/** Measure the queue on Redis as well. */
 	readonly redis: boolean;
+	/** Of the watcher: how many environments it is measured with. */
+	readonly namespaces: readonly number[];
 	readonly tools: Tools;
 	readonly toolchainDir: string;
 	readonly cleanup: Cleanup;

@@ -336,6 +336,8 @@ export async function openWorker(base: Base) {
 					}
 				},
 				read: ({ project, stack }) => backend.read({ project, name: stack }),
+				readDeclared: ({ project, stack }) =>
+					backend.readDeclared({ project, name: stack }),
 			},
 			endLeftover: (stack) => void endLeftover(workRoot, stack),
 		},
@@ -352,21 +354,31 @@ export async function openWorker(base: Base) {
 	};
 }
 
-/** Sweeps and follows schedules on timers. */
+/** Sweeps and follows schedules on timers, and watches the targets that no other process watches. */
 export async function openScheduler(base: Base) {
 	const { startFollowingSchedules, startTicking } = await import(
 		"./worker/tick.ts"
 	);
+	const { startWatching } = await import("./worker/watch.ts");
+	const { openLookout } = await import("./cluster/lookout.ts");
 	const context = {
 		db: base.database.db,
 		sender: base.sender,
 		log: base.log,
 		sealKey: base.sealKey,
 	};
-	const tickers = [startTicking(context), startFollowingSchedules(context)];
+	const running = [
+		startTicking(context),
+		startFollowingSchedules(context),
+		startWatching({
+			...context,
+			openLookout,
+			owner: `${hostname()}/${process.pid}/${randomBytes(4).toString("hex")}`,
+		}),
+	];
 	return {
 		async close() {
-			await Promise.all(tickers.map((ticker) => ticker.close()));
+			await Promise.all(running.map((one) => one.close()));
 		},
 	};
 }

@@ -35,7 +35,10 @@ const sealedPlace = ({ project, name }: StackName) =>
 export const sealDataKey = (sealKey: SealKey, stack: StackName): Buffer =>
 	seal(sealKey, sealedPlace(stack), randomBytes(32).toString("base64"));
 
-function openDataKey({ backend, stack }: StackCall): DataKey {
+function openDataKey({
+	backend,
+	stack,
+}: Pick<StackCall, "backend" | "stack">): DataKey {
 	const text = open(backend.sealKey, sealedPlace(stack), stack.dataKey);
 	const key = Buffer.from(text, "base64");
 	return {
@@ -130,6 +133,15 @@ export function decrypt(
 	const plaintext = decryptValue(openDataKey(call), fromBase64(ciphertext));
 	auditDecryption(call, 1);
 	return { plaintext: plaintext.toString("base64") };
+}
+
+/** Opens ciphertexts of a stack for the service itself. */
+export function makeOpener(
+	of: Pick<StackCall, "backend" | "stack">,
+): (ciphertext: string) => string {
+	const key = openDataKey(of);
+	return (ciphertext) =>
+		decryptValue(key, fromBase64(ciphertext)).toString("utf8");
 }
 
 /** Every ciphertext is a key of the reply, exactly as it was sent: the CLI does not survive a missing one. */

@@ -29,7 +29,7 @@ export async function readKnown(
 	};
 }
 
-async function endGone(backend: Backend, stack: number): Promise<void> {
+export async function endGone(backend: Backend, stack: number): Promise<void> {
 	try {
 		await backend.db.transaction().execute(async (trx) => {
 			await lockStack(trx, stack);

@@ -2,6 +2,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import express, { type Request, type Response } from "express";
+import type { DeclaredObject } from "../domain/drift.ts";
 import type { KnownState } from "../domain/engine.ts";
 import { Failure } from "../failure.ts";
 import type { Log } from "../log.ts";
@@ -11,6 +12,7 @@ import type { Lease } from "../store/leases.ts";
 import type { StackName } from "../store/state.ts";
 import { createRunToken, deriveRunKey } from "./access.ts";
 import { type Backend, type Reply, statusOf } from "./bind.ts";
+import { readDeclared } from "./declared.ts";
 import { endOverdue, endUpdatesOf } from "./ending.ts";
 import { readKnown } from "./known.ts";
 import { defaultLeaseMs } from "./leases.ts";
@@ -40,6 +42,8 @@ export interface OpenBackend {
 	endUpdate(lease: Lease): Promise<number>;
 	/** What the newest state of a stack knows; nothing where there is no such stack. */
 	read(stack: StackName): Promise<KnownState>;
+	/** The Kubernetes objects of a stack as they were last applied, secrets opened. */
+	readDeclared(stack: StackName): Promise<readonly DeclaredObject[]>;
 	close(): Promise<void>;
 }
 
@@ -78,6 +82,7 @@ export async function openBackend(
 		issueRunToken: (lease) => createRunToken(backend.runKey, lease),
 		endUpdate: (lease) => endUpdatesOf(backend, lease),
 		read: (stack) => readKnown(backend, stack),
+		readDeclared: (stack) => readDeclared(backend, stack),
 		async close() {
 			clearInterval(sweep);
 			await drain(server);

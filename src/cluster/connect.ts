@@ -3,6 +3,7 @@ import { backUp } from "./backup.ts";
 import { makeClient } from "./client.ts";
 import { hasObject, listNamespaces, listObjects } from "./leftovers.ts";
 import { type ClusterLimits, defaultLimits } from "./limits.ts";
+import { findDrift, removeAdditions } from "./live-objects.ts";
 import { deleteNamespace } from "./namespace.ts";
 import { recountQuotas } from "./quotas.ts";
 import { endRestore, restore } from "./restore.ts";
@@ -36,6 +37,9 @@ export function makeCluster(
 		backUp: (request, hooks) => backUp(client, request, hooks),
 		restore: (request, hooks) => restore(client, request, hooks),
 		endRestore: (request, { signal }) => endRestore(client, request, signal),
+		findDrift: (declared, { signal }) => findDrift(client, declared, signal),
+		removeAdditions: (declared, items, { signal }) =>
+			removeAdditions(client, { declared, items }, signal),
 		listNamespaces: (signal) => listNamespaces(client, signal),
 		listObjects: (namespace, signal) => listObjects(client, namespace, signal),
 		hasObject: (object, signal) => hasObject(client, object, signal),

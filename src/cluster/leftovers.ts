@@ -14,7 +14,7 @@ import { makeUnavailable } from "./failures.ts";
 import { findName, type KubeObject } from "./objects.ts";
 
 /** What environments consist of, and under which name the API has it. The deployer may list each of these. */
-const resources: Readonly<Record<string, string>> = {
+export const resources: Readonly<Record<string, string>> = {
 	"v1/ConfigMap": "configmaps",
 	"v1/LimitRange": "limitranges",
 	"v1/PersistentVolumeClaim": "persistentvolumeclaims",
@@ -97,7 +97,7 @@ export async function hasObject(
 }
 
 /** The core's kinds have a place of their own. */
-function composePath(of: {
+export function composePath(of: {
 	readonly kind: string;
 	readonly namespace: string | undefined;
 	readonly resource: string;

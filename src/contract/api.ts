@@ -14,6 +14,7 @@ import {
 	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
+	refreshEnvironment,
 	upgradeEnvironment,
 	wakeEnvironment,
 } from "./environments.ts";
@@ -36,6 +37,7 @@ export const api: readonly Endpoint[] = [
 	listEnvironments,
 	findEnvironment,
 	describeEnvironment,
+	refreshEnvironment,
 	upgradeEnvironment,
 	hibernateEnvironment,
 	wakeEnvironment,

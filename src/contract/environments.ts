@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { healths, lifecycles } from "../domain/environment.ts";
+import { driftAnswers, driftClasses } from "../domain/drift.ts";
+import { lifecycles } from "../domain/environment.ts";
+import { healths } from "../domain/health.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
 import { schedule } from "../domain/schedule.ts";
@@ -33,6 +35,33 @@ export const environment = z.strictObject({
 	labels: z.record(z.string(), z.string()),
 	lifecycle: z.enum(lifecycles),
 	health: z.enum(healths),
+	/** Why it is not healthy. */
+	healthReasons: z.array(
+		z.strictObject({
+			kind: z.string(),
+			name: z.string(),
+			reason: z.string(),
+			message: z.string(),
+		}),
+	),
+	/** What differed from what was applied at the last look; null: nobody looked yet. */
+	drift: z
+		.strictObject({
+			checkedAt: z.iso.datetime(),
+			items: z.array(
+				z.strictObject({
+					kind: z.string(),
+					name: z.string(),
+					class: z.enum(driftClasses),
+					/** A JSON Pointer; empty where the object is gone. */
+					path: z.string(),
+					wanted: z.string().nullable(),
+					found: z.string().nullable(),
+				}),
+			),
+		})
+		.nullable(),
+	onDrift: z.enum(driftAnswers),
 	/** The revision that runs; null until one was applied to its end. */
 	revision: z.int().nullable(),
 	desiredRevision: z.int(),
@@ -115,6 +144,7 @@ export const listEnvironments = {
 	role: "viewer",
 	query: pageQuery.extend({
 		lifecycle: z.enum(lifecycles).optional(),
+		health: z.enum(healths).optional(),
 		name: dnsLabel(environmentNameLength).optional(),
 		/** May be repeated; all of them must be there. */
 		label: z.array(label).max(16).default([]),
@@ -150,10 +180,11 @@ export const describeEnvironment = {
 				.nullable()
 				.optional()
 				.describe("Replaces the one before; null takes it away."),
+			onDrift: z.enum(driftAnswers).optional(),
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `labels`, `description` or `schedule`",
+			"must have `labels`, `description`, `schedule` or `onDrift`",
 		),
 	status: 200,
 	response: environment,
@@ -199,6 +230,23 @@ export const wakeEnvironment = {
 	status: 202,
 	response: operation,
 	unneeded,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const refreshEnvironment = {
+	name: "refreshEnvironment",
+	summary:
+		"Compare an environment with what was applied, and put right what differs if `repair` says so. What is dangerous to repair, because data hang on it, is repaired with `acknowledge` only.",
+	method: "POST",
+	path: "/v1/environments/{id}:refresh",
+	role: "operator",
+	params: byId,
+	body: z.strictObject({
+		repair: z.boolean().default(false),
+		acknowledge: z.boolean().default(false),
+	}),
+	status: 202,
+	response: operation,
 	orders: true,
 } as const satisfies Endpoint;
 

@@ -69,6 +69,8 @@ export const operation = z.strictObject({
 		/** The backup that is restored. */
 		fromBackup: z.string().optional(),
 		allowOtherVersion: z.boolean().optional(),
+		repair: z.boolean().optional(),
+		acknowledge: z.boolean().optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),

@@ -1,5 +1,6 @@
 // What `apply` needs of a cluster.
 import type { Check, PodPromise, WorkloadName } from "./blueprint.ts";
+import type { DeclaredObject, DriftItem } from "./drift.ts";
 import type { NewEvent } from "./event.ts";
 import type { Existing } from "./stock.ts";
 
@@ -90,6 +91,19 @@ export interface Cluster {
 	 */
 	endRestore(
 		request: BackupRequest,
+		hooks: Pick<ClusterHooks, "signal">,
+	): Promise<void>;
+	/** What differs from what was declared, most dangerous first. Reads what the objects hold, secrets too, and tells none of those. */
+	findDrift(
+		declared: readonly DeclaredObject[],
+		hooks: Pick<ClusterHooks, "signal">,
+	): Promise<readonly DriftItem[]>;
+	/**
+	 * Takes off what somebody added to these objects: an apply would leave it, because it is not the applier's.
+	 */
+	removeAdditions(
+		declared: readonly DeclaredObject[],
+		items: readonly DriftItem[],
 		hooks: Pick<ClusterHooks, "signal">,
 	): Promise<void>;
 	/** The namespaces that say they are this service's. */

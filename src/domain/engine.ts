@@ -23,6 +23,8 @@ export interface EngineRun {
 	readonly bundle?: Bundle;
 	readonly input: BlueprintInput;
 	readonly state: EngineState;
+	/** Of an `up`: whether it looks first what is there, instead of believing its state. */
+	readonly refresh?: boolean;
 }
 
 export interface EngineHooks {

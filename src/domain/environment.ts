@@ -9,6 +9,8 @@
 // revision     one immutable wish for an environment; numbered 1, 2, 3
 // operation    one attempt to bring an environment to a revision
 // event        one line in the ordered log of an environment
+import type { Drift, OnDrift } from "./drift.ts";
+import type { Health, HealthReason } from "./health.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import {
 	type OperationKind,
@@ -33,14 +35,6 @@ export const lifecycles = [
 ] as const;
 export type Lifecycle = (typeof lifecycles)[number];
 
-export const healths = [
-	"healthy",
-	"degraded",
-	"unreachable",
-	"unknown",
-] as const;
-export type Health = (typeof healths)[number];
-
 export interface Endpoints {
 	readonly client: string;
 	readonly server: string;
@@ -58,6 +52,11 @@ export interface Environment {
 	readonly labels: Readonly<Record<string, string>>;
 	readonly lifecycle: Lifecycle;
 	readonly health: Health;
+	/** Why it is not healthy, as far as that is known. */
+	readonly healthReasons: readonly HealthReason[];
+	/** What differed from what was applied when that was last looked for; null: it never was. */
+	readonly drift: Drift | null;
+	readonly onDrift: OnDrift;
 	readonly target: string;
 	readonly namespace: string;
 	/** The revision that runs, if one was applied to its end. */
@@ -139,6 +138,14 @@ const refusals: Record<
 		failed:
 			"Its last operation did not succeed, and it did not hibernate before. Try that operation again or upgrade it.",
 	},
+	refresh: {
+		creating: "It is being created: there is nothing to compare with yet.",
+		upgrading: "It is being upgraded, which puts everything as wished.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation failed, so nobody knows what it should be. Try that again or upgrade it: both put everything as wished.",
+	},
 	destroy: { destroyed: "It is destroyed already." },
 };
 
@@ -171,7 +178,11 @@ export function refusal(
 		environment.revision === null
 	)
 		return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
-	return refusals[verb][environment.lifecycle];
+	const reason = refusals[verb][environment.lifecycle];
+	// What something moves, or what sleeps, differs from what was applied because it is meant to.
+	if (verb === "refresh" && environment.lifecycle !== "ready")
+		return reason ?? `It is ${environment.lifecycle}, and not ready.`;
+	return reason;
 }
 
 /** Whether an environment runs: what is being done tells, and where nothing is, what is wished for. */
@@ -203,6 +214,7 @@ export const lifecycleDuring: Readonly<
 	wake: "waking",
 	backup: undefined,
 	restore: "restoring",
+	refresh: undefined,
 	destroy: "destroying",
 };
 

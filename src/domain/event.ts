@@ -1,6 +1,8 @@
 // The closed list of events: what a reader of the log may meet, and what each carries.
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
+import type { DriftItem } from "./drift.ts";
+import type { Health, HealthReason } from "./health.ts";
 import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Existing } from "./stock.ts";
@@ -108,6 +110,19 @@ export interface EventData {
 		readonly takenAt: string;
 		readonly durationMs: number;
 	};
+	"health.changed": {
+		readonly health: Health;
+		readonly reasons: readonly HealthReason[];
+	};
+	"drift.found": {
+		readonly items: readonly DriftItem[];
+		readonly isCut: boolean;
+	};
+	/** `left` is what a second look still found. */
+	"drift.repaired": {
+		readonly repaired: number;
+		readonly left: readonly DriftItem[];
+	};
 	"environment.ready": { readonly revision: number };
 	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
@@ -149,6 +164,9 @@ export const eventTypes = Object.keys({
 	"backup.completed": 0,
 	"backup.checked": 0,
 	"backup.restored": 0,
+	"health.changed": 0,
+	"drift.found": 0,
+	"drift.repaired": 0,
 	"environment.ready": 0,
 	"environment.hibernated": 0,
 	"environment.destroyed": 0,

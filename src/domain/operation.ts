@@ -10,6 +10,7 @@ export const operationKinds = [
 	"restore",
 	"hibernate",
 	"wake",
+	"refresh",
 	"destroy",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
@@ -84,6 +85,7 @@ export const phaseNames = [
 	"backing_up",
 	"quiescing",
 	"restoring",
+	"refreshing",
 	"applying",
 	"waiting",
 	"verifying",
@@ -94,6 +96,14 @@ export type PhaseName = (typeof phaseNames)[number];
 /** The phases of each kind, in their order; `listPhases` says which of them an operation needs. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	refresh: [
+		"preparing",
+		"refreshing",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
 	upgrade: [
 		"preparing",
 		"backing_up",
@@ -131,6 +141,16 @@ export const listPhases = (
 const isRestored = ({ restore }: Pick<Operation, "restore">): boolean =>
 	restore === "done";
 
+/** A refresh that only looks ends after its look. */
+const isLookOnly = ({ kind, options }: Pick<Operation, "kind" | "options">) =>
+	kind === "refresh" && options.repair !== true;
+
+const onlyToRepair = {
+	applying: isLookOnly,
+	waiting: isLookOnly,
+	verifying: isLookOnly,
+};
+
 const isNeedless: Readonly<
 	Partial<
 		Record<
@@ -144,6 +164,7 @@ const isNeedless: Readonly<
 		kind !== "backup" && options.backup !== "required",
 	quiescing: isRestored,
 	restoring: isRestored,
+	...onlyToRepair,
 };
 
 /** Phases in which nothing of the environment is changed. */
@@ -157,6 +178,12 @@ const harmlessPhases: readonly PhaseName[] = [
 /** Whether an operation that entered this phase may have changed something of its environment. */
 export const isTouching = (phase: PhaseName): boolean =>
 	!harmlessPhases.includes(phase);
+/** Of a refresh: what only a repair goes through. */
+export const repairPhases: ReadonlySet<PhaseName> = new Set([
+	"applying",
+	"waiting",
+	"verifying",
+]);
 
 export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 
@@ -169,6 +196,7 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 	// Workers end what they have begun, and so does a backup.
 	quiescing: 20 * 60_000,
 	restoring: 60 * 60_000,
+	refreshing: 2 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
 	verifying: 5 * 60_000,
@@ -333,6 +361,10 @@ export interface OperationOptions {
 	readonly fromBackup?: BackupId;
 	/** Of a restore: whether a backup of another minor version is taken, too. */
 	readonly allowOtherVersion?: boolean;
+	/** Of a refresh: whether it puts right what differs. */
+	readonly repair?: boolean;
+	/** Somebody knows what the dangerous part of the order may cost. */
+	readonly acknowledge?: boolean;
 }
 
 /**

@@ -1,5 +1,6 @@
 // What may be asked of an environment, and what is meant when it is not said.
 import { z } from "zod";
+import { driftAnswers } from "./drift.ts";
 import { dnsLabel, environmentNameLength } from "./names.ts";
 import { parameters } from "./parameters.ts";
 import { parametersChange } from "./parameters-change.ts";
@@ -54,6 +55,8 @@ export const environmentSpec = z.strictObject({
 	parameters: parameters.prefault({}),
 	/** When it sleeps by itself; without one, never. */
 	schedule: schedule.optional(),
+	/** Whether what differs from what was applied is put right when it is found, or told only. */
+	onDrift: z.enum(driftAnswers).default("report"),
 });
 
 export type EnvironmentSpec = z.infer<typeof environmentSpec>;

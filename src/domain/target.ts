@@ -87,6 +87,14 @@ export const targetSettings = z.strictObject({
 		.describe(
 			"How many seconds each phase of an operation may take here; a phase that is not named has the service's default.",
 		),
+	driftEveryMinutes: z
+		.int()
+		.min(0)
+		.max(44_640)
+		.default(30)
+		.describe(
+			"How often each environment is compared with what was applied, when nothing waits for a worker; 0: never by itself.",
+		),
 	podSecurity: z
 		.enum(["baseline", "restricted"])
 		.default("baseline")

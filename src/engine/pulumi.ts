@@ -109,7 +109,11 @@ async function up(
 						await session.workspace.createStack(run.stack);
 					}
 					const stack = await Stack.select(run.stack, session.workspace);
-					await stack.up({ ...session.common, program: program.program });
+					await stack.up({
+						...session.common,
+						program: program.program,
+						...(run.refresh === true && { refresh: true }),
+					});
 					return {
 						changes: await session.events.settle(),
 						outputs: program.loadOutputs(),

@@ -6,6 +6,7 @@ import {
 	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
+	refreshEnvironment,
 	upgradeEnvironment,
 	wakeEnvironment,
 } from "../contract/environments.ts";
@@ -14,6 +15,7 @@ import type { Operation } from "../domain/operation.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
 import { changePower } from "../operations/power.ts";
+import { refreshEnvironment as orderRefresh } from "../operations/refresh.ts";
 import { isUnneeded, type Unneeded } from "../operations/request.ts";
 import { planSchedule } from "../operations/schedules.ts";
 import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
@@ -93,14 +95,14 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(listEnvironments, async ({ db, pageKey }, { actor, query }) => {
 		const scope = decideScope(actor);
-		const { lifecycle, name, label } = query;
-		const list = [listEnvironments.name, scope, lifecycle, name, label];
+		const { lifecycle, health, name, label } = query;
+		const list = [listEnvironments.name, scope, lifecycle, health, name, label];
 		const { rows, nextPageToken } = await readPage(
 			{ key: pageKey, list, query },
 			(page) =>
 				listRows(db, scope, {
 					...page,
-					filter: { lifecycle, name, labels: parseLabels(label) },
+					filter: { lifecycle, health, name, labels: parseLabels(label) },
 				}),
 		);
 		return { items: await completeEnvironments(db, rows), nextPageToken };
@@ -142,6 +144,14 @@ export const environmentRoutes: readonly Route[] = [
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
 		const order = { environment, kind: "wake" } as const;
 		return describeAnswer(db, await changePower(verbs, actor, order));
+	}),
+
+	bind(refreshEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		return describeOperation(
+			db,
+			await orderRefresh(verbs, actor, { environment, options: body }),
+		);
 	}),
 
 	bind(destroyEnvironment, async ({ db, verbs }, { actor, params, query }) => {

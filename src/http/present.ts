@@ -55,6 +55,21 @@ export const presentEnvironment = (
 	labels: environment.labels,
 	lifecycle: environment.lifecycle,
 	health: environment.health,
+	healthReasons: environment.healthReasons.map(
+		({ kind, name, reason, message }) => ({ kind, name, reason, message }),
+	),
+	drift: environment.drift && {
+		checkedAt: environment.drift.checkedAt,
+		items: environment.drift.items.map((item) => ({
+			kind: item.kind,
+			name: item.name,
+			class: item.class,
+			path: item.path,
+			wanted: item.wanted,
+			found: item.found,
+		})),
+	},
+	onDrift: environment.onDrift,
 	revision: environment.revision,
 	desiredRevision: environment.desiredRevision,
 	target: environment.target,

@@ -6,8 +6,10 @@
 import type { NewEvent } from "../domain/event.ts";
 import {
 	listPhases,
+	type OperationKind,
 	type PhaseName,
 	type PhaseRecord,
+	repairPhases,
 } from "../domain/operation.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import {
@@ -22,6 +24,7 @@ import { checkBackup } from "./phases/checking.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
 import { quiesce } from "./phases/quiescing.ts";
+import { refresh } from "./phases/refreshing.ts";
 import { restoreBackup } from "./phases/restoring.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
@@ -38,6 +41,7 @@ const runPhase: Record<
 	backing_up: backUp,
 	quiescing: quiesce,
 	restoring: restoreBackup,
+	refreshing: refresh,
 	applying: applyProgram,
 	waiting: waitForCluster,
 	verifying: verify,
@@ -69,6 +73,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 		);
 		for (const name of listPhases(operation)) {
 			cancel.requested.throwIfAborted();
+			if (isNeedless(name, operation.kind, findings)) continue;
 			const startedAt = performance.now();
 			deadline = startDeadline(name, ownership);
 			phases.push(beginPhase(name));
@@ -128,6 +133,14 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 		});
 	}
 }
+
+/** A repair of what does not differ is none. */
+const isNeedless = (
+	phase: PhaseName,
+	kind: OperationKind,
+	{ drift }: Findings,
+): boolean =>
+	kind === "refresh" && repairPhases.has(phase) && drift?.length === 0;
 
 const beginPhase = (name: PhaseName): PhaseRecord => ({
 	name,

@@ -2,6 +2,7 @@
 import type { AwsAccess, Cloud } from "../domain/aws.ts";
 import type { BlueprintOutputs } from "../domain/blueprint.ts";
 import type { Cluster } from "../domain/cluster.ts";
+import type { DeclaredObject, DriftItem } from "../domain/drift.ts";
 import type {
 	Engine,
 	EngineRun,
@@ -26,6 +27,10 @@ export interface EngineStateKeeper {
 	end(lease: Lease): Promise<number>;
 	/** What the newest state of an environment's stack knows. To be asked when no run of it goes on. */
 	read(run: Pick<EngineRun, "project" | "stack">): Promise<KnownState>;
+	/** What that state says was applied to the cluster, secrets opened. */
+	readDeclared(
+		run: Pick<EngineRun, "project" | "stack">,
+	): Promise<readonly DeclaredObject[]>;
 }
 
 /** What the worker gives to every attempt. */
@@ -52,6 +57,8 @@ export interface Findings {
 	rolledOut?: ReadonlySet<string>;
 	outputs?: BlueprintOutputs;
 	versions?: Record<string, string>;
+	/** Of a refresh: what differs. */
+	drift?: readonly DriftItem[];
 	/** The engine was ended before it had written down what became of all that was in flight. */
 	wasCutOff?: boolean;
 }

@@ -10,7 +10,9 @@ import {
 } from "kysely";
 import pg from "pg";
 import type { BackupPlace, BackupReason } from "../domain/backup.ts";
-import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
+import type { DriftItem, OnDrift } from "../domain/drift.ts";
+import type { Endpoints, Lifecycle } from "../domain/environment.ts";
+import type { Health, HealthReason } from "../domain/health.ts";
 import type {
 	BackupId,
 	EnvironmentId,
@@ -72,6 +74,9 @@ export interface Tables {
 		pull_secret: Buffer | null;
 		aws: Buffer | null;
 		is_default: boolean;
+		watch_owner: string | null;
+		watch_expires_at: OptionalTime;
+		watch_fence: Generated<number>;
 		created_at: Time;
 	};
 	releases: {
@@ -89,6 +94,10 @@ export interface Tables {
 		labels: JSONColumnType<Record<string, string>>;
 		lifecycle: Lifecycle;
 		health: Health;
+		health_reasons: JSONColumnType<HealthReason[], string | undefined, string>;
+		drift: JSONColumnType<DriftItem[] | null, string | undefined, string>;
+		drift_checked_at: OptionalTime;
+		on_drift: ColumnType<OnDrift, OnDrift | undefined, OnDrift>;
 		namespace: string;
 		revision: number | null;
 		desired_revision: number;

@@ -1,10 +1,11 @@
 import { sql } from "kysely";
+import type { OnDrift } from "../domain/drift.ts";
 import type {
 	Endpoints,
 	Environment,
-	Health,
 	Lifecycle,
 } from "../domain/environment.ts";
+import type { Health } from "../domain/health.ts";
 import {
 	type EnvironmentId,
 	isEnvironmentId,
@@ -39,6 +40,15 @@ const toEnvironment = (row: Row): Environment => ({
 	labels: row.labels,
 	lifecycle: row.lifecycle,
 	health: row.health,
+	healthReasons: row.health_reasons,
+	drift:
+		row.drift_checked_at === null
+			? null
+			: {
+					checkedAt: row.drift_checked_at.toISOString(),
+					items: row.drift ?? [],
+				},
+	onDrift: row.on_drift,
 	target: row.target_name,
 	namespace: row.namespace,
 	revision: row.revision,
@@ -110,6 +120,7 @@ export async function loadEnvironment(
 
 export interface EnvironmentFilter {
 	readonly lifecycle?: Lifecycle | undefined;
+	readonly health?: Health | undefined;
 	readonly name?: string | undefined;
 	/** All of them must be there. */
 	readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -131,6 +142,8 @@ export async function listEnvironments(
 		filter.lifecycle === undefined
 			? query.where(isAlive)
 			: query.where("e.lifecycle", "=", filter.lifecycle);
+	if (filter.health !== undefined)
+		query = query.where("e.health", "=", filter.health);
 	if (filter.name !== undefined)
 		query = query.where("e.name", "=", filter.name);
 	if (filter.labels !== undefined) {
@@ -164,6 +177,7 @@ export async function describeEnvironment(
 		readonly description?: string | undefined;
 		/** With its first transition; null takes it away. */
 		readonly schedule?: PlannedSchedule | null | undefined;
+		readonly onDrift?: OnDrift | undefined;
 	},
 ): Promise<void> {
 	await db
@@ -179,6 +193,7 @@ export async function describeEnvironment(
 				transition_at: change.schedule?.transition.at ?? null,
 				transition_to: change.schedule?.transition.to ?? null,
 			}),
+			...(change.onDrift && { on_drift: change.onDrift }),
 		})
 		.where("id", "=", id)
 		.execute();
@@ -203,6 +218,8 @@ export async function updateEnvironment(
 		.updateTable("environments")
 		.set({
 			...rest,
+			// Whoever writes the health here knows no reasons; the watcher adds them.
+			...(rest.health !== undefined && { health_reasons: "[]" }),
 			updated_at: sql<Date>`now()`,
 			...(desiredRevision !== undefined && {
 				desired_revision: desiredRevision,

@@ -1,6 +1,7 @@
 // The order of a new environment: all of its rows, by one statement, which is a transaction and one round trip.
 // Round trips are what an order costs, to the service and to PostgreSQL.
 import { sql } from "kysely";
+import type { OnDrift } from "../domain/drift.ts";
 import type { EventData } from "../domain/event.ts";
 import type { EnvironmentId, OperationId, TenantId } from "../domain/ids.ts";
 import {
@@ -33,6 +34,7 @@ export interface NewEnvironment {
 	readonly parameters: ShownParameters;
 	readonly description: string;
 	readonly labels: Readonly<Record<string, string>>;
+	readonly onDrift: OnDrift;
 	readonly namespace: string;
 	/** Sealed, by name. */
 	readonly secrets: ReadonlyMap<string, Buffer>;
@@ -58,11 +60,11 @@ export async function createOrder(
 		with environment as (
 			insert into environments (id, tenant_id, target_id, name, blueprint, description, labels,
 				lifecycle, health, namespace, desired_revision, last_event_id,
-				schedule, transition_at, transition_to)
+				schedule, transition_at, transition_to, on_drift)
 			select ${order.id}, ${order.tenant}, target.id, ${order.name}, ${order.blueprint},
 				${order.description}, ${JSON.stringify(order.labels)}::jsonb,
 				'creating', 'unknown', ${order.namespace}, 1, 1,
-				${schedule && JSON.stringify(schedule)}::jsonb, ${transition?.at ?? null}::timestamptz, ${transition?.to ?? null}::text
+				${schedule && JSON.stringify(schedule)}::jsonb, ${transition?.at ?? null}::timestamptz, ${transition?.to ?? null}::text, ${order.onDrift}
 			from targets target
 			where case when ${order.target ?? null}::text is null then target.is_default
 				else target.name = ${order.target ?? null} end

@@ -58,6 +58,8 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	listEnvironments: () => ({}),
 	findEnvironment: () => ({ id: environment }),
 	describeEnvironment: () => ({ id: environment, body: { description: "x" } }),
+	// Before the upgrade, which moves it.
+	refreshEnvironment: () => ({ id: readyEnvironment, body: { repair: true } }),
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
 	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
 	// It waits behind the order before.

@@ -49,6 +49,9 @@ test("an order that says only a name is answered with a queued operation", async
 		labels: {},
 		lifecycle: "creating",
 		health: "unknown",
+		healthReasons: [],
+		drift: null,
+		onDrift: "report",
 		revision: null,
 		desiredRevision: 1,
 		target: "sandbox",
@@ -196,6 +199,8 @@ test("the list is filtered by name, lifecycle and every label that is named", as
 		["name=blue-1", ["blue-1"]],
 		["label=team=red&lifecycle=ready", []],
 		["label=team=red&lifecycle=creating", ["red-2", "red-1"]],
+		["label=team=red&health=unknown", ["red-2", "red-1"]],
+		["label=team=red&health=degraded", []],
 	] as const) {
 		const answer = await door.call("GET", `/v1/environments?${query}`, {
 			token,

@@ -37,6 +37,7 @@ export async function attempt(
 				describe: () => ({ url: "http://127.0.0.1:1", environment: {} }),
 				end: async () => 0,
 				read: async () => ({ resources: [], pending: [] }),
+				readDeclared: async () => [],
 				...options.engineState,
 			},
 			endLeftover: () => {},

@@ -10,6 +10,7 @@ import type {
 	RestoreRequest,
 	StockRequest,
 } from "../../src/domain/cluster.ts";
+import type { DriftItem } from "../../src/domain/drift.ts";
 import type {
 	Engine,
 	EngineHooks,
@@ -71,6 +72,8 @@ export interface Script {
 		hooks: ClusterHooks,
 	) => Promise<Backup | undefined>;
 	stock?: (request: StockRequest) => Promise<readonly Existing[]>;
+	/** What differs, at each look. */
+	drift?: () => Promise<readonly DriftItem[]>;
 	/** What an account still has of an environment. */
 	owned?: (environment: string) => Promise<readonly OwnedStorage[]>;
 	/** Buckets with the tag that they are to stay. */
@@ -147,6 +150,13 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 			async takeStock(request) {
 				calls.push("stock");
 				return (await script.stock?.(request)) ?? [];
+			},
+			async findDrift() {
+				calls.push("findDrift");
+				return (await script.drift?.()) ?? [];
+			},
+			async removeAdditions() {
+				calls.push("removeAdditions");
 			},
 			async backUp(request, hooks) {
 				calls.push("backUp");

@@ -4,6 +4,7 @@ import type { EngineOutcome } from "../../domain/engine.ts";
 import { findBackupPlace } from "../backup-place.ts";
 import { settleRun } from "../engine-run.ts";
 import { resolvePending } from "../pending.ts";
+import { repair } from "../repair.ts";
 import { startRollOut } from "../roll-out.ts";
 import { take, type Work } from "../work.ts";
 
@@ -21,6 +22,8 @@ async function runEngine(work: Work): Promise<EngineOutcome> {
 		case "destroy":
 			if (await mustMarkKept(work)) await tools.engine.up(run, hooks);
 			return tools.engine.destroy(run, hooks);
+		case "refresh":
+			return repair(work, (run) => tools.engine.up(run, hooks));
 		case "create":
 			// Nothing runs yet that one stage could disturb for another: everything at once.
 			return tools.engine.up(run, hooks);
