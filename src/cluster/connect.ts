@@ -6,8 +6,9 @@ import { type ClusterLimits, defaultLimits } from "./limits.ts";
 import { findDrift, removeAdditions } from "./live-objects.ts";
 import { deleteNamespace } from "./namespace.ts";
 import { recountQuotas } from "./quotas.ts";
-import { restore } from "./restore.ts";
+import { endRestore, restore } from "./restore.ts";
 import { takeStock } from "./stock.ts";
+import { waitUntilStopped } from "./stopped.ts";
 import { verify } from "./verify.ts";
 import { waitUntilReady, waitUntilRolledOut } from "./watch.ts";
 
@@ -25,6 +26,8 @@ export function makeCluster(
 			waitUntilReady(client, namespace, hooks),
 		waitUntilRolledOut: (namespace, only, hooks) =>
 			waitUntilRolledOut(client, { namespace, only }, hooks),
+		waitUntilStopped: (namespace, parts, { signal }) =>
+			waitUntilStopped(client, { namespace, parts }, signal),
 		deleteNamespace: (namespace, environment, hooks) =>
 			deleteNamespace(client, { namespace, environment }, hooks),
 		verify: (request, hooks) => verify(client, request, hooks),
@@ -36,6 +39,7 @@ export function makeCluster(
 		findDrift: (declared, { signal }) => findDrift(client, declared, signal),
 		removeAdditions: (declared, items, { signal }) =>
 			removeAdditions(client, { declared, items }, signal),
+		endRestore: (request, { signal }) => endRestore(client, request, signal),
 		listNamespaces: (signal) => listNamespaces(client, signal),
 		listObjects: (namespace, signal) => listObjects(client, namespace, signal),
 		hasObject: (object, signal) => hasObject(client, object, signal),

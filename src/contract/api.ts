@@ -1,4 +1,9 @@
 // The whole API. The server refuses to start unless each of these has exactly one handler.
+import {
+	backUpEnvironment,
+	listBackups,
+	restoreEnvironment,
+} from "./backups.ts";
 import { listBlueprints } from "./blueprints.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
@@ -6,10 +11,12 @@ import {
 	describeEnvironment,
 	destroyEnvironment,
 	findEnvironment,
+	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
 	refreshEnvironment,
 	upgradeEnvironment,
+	wakeEnvironment,
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
@@ -32,7 +39,12 @@ export const api: readonly Endpoint[] = [
 	describeEnvironment,
 	refreshEnvironment,
 	upgradeEnvironment,
+	hibernateEnvironment,
+	wakeEnvironment,
 	destroyEnvironment,
+	backUpEnvironment,
+	restoreEnvironment,
+	listBackups,
 	listRevisions,
 	listOperations,
 	listEnvironmentEvents,

@@ -68,6 +68,9 @@ export const operation = z.strictObject({
 		data: z.enum(["keep", "restore"]).optional(),
 		repair: z.boolean().optional(),
 		acknowledge: z.boolean().optional(),
+		/** The backup that is restored. */
+		fromBackup: z.string().optional(),
+		allowOtherVersion: z.boolean().optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),

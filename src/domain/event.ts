@@ -3,13 +3,19 @@ import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
 import type { DriftItem } from "./drift.ts";
 import type { Health, HealthReason } from "./health.ts";
-import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Existing } from "./stock.ts";
 
 /** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
 interface ResourceData {
 	readonly kind: string;
+	readonly name: string;
+}
+
+/** `name` names it where it is kept. */
+interface BackupData {
+	readonly backup: BackupId;
 	readonly name: string;
 }
 
@@ -98,7 +104,27 @@ export interface EventData {
 		readonly repaired: number;
 		readonly left: readonly DriftItem[];
 	};
+	"backup.completed": BackupData & {
+		/** What ran when it was taken. */
+		readonly revision: number;
+		readonly bytes: number;
+		readonly parts: number;
+		readonly expiresAt: string;
+		readonly durationMs: number;
+	};
+	/** It is whole and fits: it can be restored. */
+	"backup.checked": BackupData & {
+		readonly bytes: number;
+		readonly parts: number;
+	};
+	/** The databases hold what they held at `takenAt`, when `revision` ran. */
+	"backup.restored": BackupData & {
+		readonly revision: number;
+		readonly takenAt: string;
+		readonly durationMs: number;
+	};
 	"environment.ready": { readonly revision: number };
+	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
 }
 
@@ -133,7 +159,11 @@ export const eventTypes = Object.keys({
 	"health.changed": 0,
 	"drift.found": 0,
 	"drift.repaired": 0,
+	"backup.completed": 0,
+	"backup.checked": 0,
+	"backup.restored": 0,
 	"environment.ready": 0,
+	"environment.hibernated": 0,
 	"environment.destroyed": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 

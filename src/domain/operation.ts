@@ -1,12 +1,16 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
-import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
 export const operationKinds = [
 	"create",
 	"upgrade",
 	"refresh",
+	"backup",
+	"restore",
+	"hibernate",
+	"wake",
 	"destroy",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
@@ -78,6 +82,10 @@ export const mayBeRetried = (state: OperationState): boolean =>
 export const phaseNames = [
 	"preparing",
 	"refreshing",
+	"checking",
+	"backing_up",
+	"quiescing",
+	"restoring",
 	"applying",
 	"waiting",
 	"verifying",
@@ -88,7 +96,6 @@ export type PhaseName = (typeof phaseNames)[number];
 /** The phases of each kind, in their order; `listPhases` says which of them an operation needs. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
-	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	refresh: [
 		"preparing",
 		"refreshing",
@@ -97,18 +104,32 @@ export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 		"verifying",
 		"finishing",
 	],
+	upgrade: [
+		"preparing",
+		"backing_up",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
+	backup: ["preparing", "backing_up", "finishing"],
+	restore: [
+		"preparing",
+		"checking",
+		"backing_up",
+		"quiescing",
+		"restoring",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
+	hibernate: ["preparing", "quiescing", "applying", "waiting", "finishing"],
+	wake: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
 /** The phases that this operation goes through: those of its kind without what its options make needless. */
-export const listPhases = ({
-	kind,
-	options,
-}: Pick<Operation, "kind" | "options">): readonly PhaseName[] =>
-	kind === "refresh" && options.repair !== true
-		? phasesOf.refresh.filter((phase) => !repairPhases.has(phase))
-		: phasesOf[kind];
-
 /** Of a refresh: what only a repair goes through. */
 export const repairPhases: ReadonlySet<PhaseName> = new Set([
 	"applying",
@@ -116,22 +137,78 @@ export const repairPhases: ReadonlySet<PhaseName> = new Set([
 	"verifying",
 ]);
 
+export const listPhases = (
+	operation: Pick<Operation, "kind" | "options" | "restore">,
+): readonly PhaseName[] =>
+	phasesOf[operation.kind].filter(
+		(phase) => isNeedless[phase]?.(operation) !== true,
+	);
+
+/** What was restored once is neither prepared nor done again: somebody may have written since. */
+const isRestored = ({ restore }: Pick<Operation, "restore">): boolean =>
+	restore === "done";
+
+/** A look changes nothing, so there is nothing to apply and to wait for. */
+const isLook = ({ kind, options }: Pick<Operation, "kind" | "options">) =>
+	kind === "refresh" && options.repair !== true;
+
+const isNeedless: Readonly<
+	Partial<
+		Record<
+			PhaseName,
+			(operation: Pick<Operation, "kind" | "options" | "restore">) => boolean
+		>
+	>
+> = {
+	checking: isRestored,
+	backing_up: ({ kind, options }) =>
+		kind !== "backup" && options.backup !== "required",
+	quiescing: isRestored,
+	restoring: isRestored,
+	applying: isLook,
+	waiting: isLook,
+	verifying: isLook,
+};
+
+/** Phases in which nothing of the environment is changed. */
+const harmlessPhases: readonly PhaseName[] = [
+	"preparing",
+	"refreshing",
+	"checking",
+	"backing_up",
+	"finishing",
+];
+
+/** Whether an operation that entered this phase may have changed something of its environment. */
+export const isTouching = (phase: PhaseName): boolean =>
+	!harmlessPhases.includes(phase);
+
 export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 
 /** How long each phase of most kinds may take, in milliseconds, counted from its start, where the target says nothing else. */
 const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
 	refreshing: 2 * 60_000,
+	// As long as it takes to read all of a backup, or all of the databases.
+	checking: 30 * 60_000,
+	backing_up: 30 * 60_000,
+	// Workers end what they have begun, and so does a backup.
+	quiescing: 20 * 60_000,
+	restoring: 60 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
 	verifying: 5 * 60_000,
 	finishing: 60_000,
 };
 
-/** How long a phase may take, in milliseconds, where the target says nothing else. An upgrade waits for its stages while it applies them. */
+/** Whether it is rolled out stage by stage, each of which must run before the next one is touched. */
+export const goesByStages = (kind: OperationKind): boolean =>
+	kind === "upgrade" || kind === "restore" || kind === "wake";
+
+/** How long a phase may take, in milliseconds, where the target says nothing else. What goes by stages waits for them while it applies. */
 export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
 	phaseDeadlinesMs[phase] +
-	(kind === "upgrade" && phase === "applying" ? 20 * 60_000 : 0);
+	(goesByStages(kind) && phase === "applying" ? 20 * 60_000 : 0);
 
 /** The deadlines of all phases of a kind in milliseconds, by what a target says of some of them in seconds. */
 export const decideDeadlines = (
@@ -256,7 +333,19 @@ export interface Operation {
 	readonly options: OperationOptions;
 	/** The operation whose end made the service order this one. */
 	readonly causedBy: OperationId | null;
+	/** It entered a phase that changes the environment: its failure before that leaves everything as it was. */
+	readonly isTouched: boolean;
+	/** Of one that restores: `begun` as long as the databases may hold a part of the backup. */
+	readonly restore: "begun" | "done" | null;
 }
+
+/** Whether a restore that ended has stopped what runs, and has not come to the databases. */
+export const isOnlyStopped = ({
+	kind,
+	isTouched,
+	restore,
+}: Pick<Operation, "kind" | "isTouched" | "restore">): boolean =>
+	kind === "restore" && isTouched && restore === null;
 
 /** What an order chose beside the revision. A field that its kind does not know is absent. */
 export interface OperationOptions {
@@ -270,6 +359,10 @@ export interface OperationOptions {
 	readonly repair?: boolean;
 	/** Somebody knows what the dangerous part of the order may cost. */
 	readonly acknowledge?: boolean;
+	/** Of what restores: which backup. */
+	readonly fromBackup?: BackupId;
+	/** Of a restore: whether a backup of another minor version is taken, too. */
+	readonly allowOtherVersion?: boolean;
 }
 
 /**

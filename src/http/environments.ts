@@ -3,15 +3,20 @@ import {
 	describeEnvironment,
 	destroyEnvironment,
 	findEnvironment,
+	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
 	refreshEnvironment,
 	upgradeEnvironment,
+	wakeEnvironment,
 } from "../contract/environments.ts";
 import type { Environment } from "../domain/environment.ts";
+import type { Operation } from "../domain/operation.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
+import { changePower } from "../operations/power.ts";
 import { refreshEnvironment as orderRefresh } from "../operations/refresh.ts";
+import { isUnneeded, type Unneeded } from "../operations/request.ts";
 import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
 import type { Db } from "../store/db.ts";
 import {
@@ -63,6 +68,15 @@ async function completeEnvironment(db: Db, environment: Environment) {
 	return complete;
 }
 
+/** The operation that was ordered, or that there was nothing to order. */
+async function describeAnswer(db: Db, answer: Operation | Unneeded) {
+	if (!isUnneeded(answer)) return describeOperation(db, answer);
+	const { environment, nothingToDo, revision } = answer;
+	const operations = await listCurrentOperations(db, [environment]);
+	const activeOperation = operations.get(environment) ?? null;
+	return { unneeded: { nothingToDo, environment, revision, activeOperation } };
+}
+
 /** "key=value" texts, as the declaration checked them. */
 const parseLabels = (texts: readonly string[]): Record<string, string> =>
 	Object.fromEntries(
@@ -105,9 +119,13 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		return describeOperation(
+		return describeAnswer(
 			db,
-			await orderUpgrade(verbs, actor, { environment, change: body }),
+			await orderUpgrade(verbs, actor, {
+				environment,
+				change: body,
+				options: { backup: body.backup },
+			}),
 		);
 	}),
 
@@ -117,6 +135,18 @@ export const environmentRoutes: readonly Route[] = [
 			db,
 			await orderRefresh(verbs, actor, { environment, options: body }),
 		);
+	}),
+
+	bind(hibernateEnvironment, async ({ db, verbs }, { actor, params }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const order = { environment, kind: "hibernate" } as const;
+		return describeAnswer(db, await changePower(verbs, actor, order));
+	}),
+
+	bind(wakeEnvironment, async ({ db, verbs }, { actor, params }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const order = { environment, kind: "wake" } as const;
+		return describeAnswer(db, await changePower(verbs, actor, order));
 	}),
 
 	bind(destroyEnvironment, async ({ db, verbs }, { actor, params, query }) => {

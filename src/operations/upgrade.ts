@@ -3,12 +3,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { currentVersions } from "../domain/blueprint.ts";
 import { dataKinds, findForbiddenChanges } from "../domain/change.ts";
-import {
-	type Environment,
-	movingKinds,
-	refusal,
-} from "../domain/environment.ts";
-import type { Operation } from "../domain/operation.ts";
+import { type Environment, refusal } from "../domain/environment.ts";
+import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { Parameters } from "../domain/parameters.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
 import type { Release } from "../domain/release.ts";
@@ -26,9 +22,11 @@ import {
 } from "../store/revisions.ts";
 import { loadParameters, recordRevision } from "./parameters.ts";
 import {
+	isUnneeded,
 	nudge,
 	reportSuperseded,
 	request,
+	type Unneeded,
 	type VerbContext,
 } from "./request.ts";
 
@@ -44,7 +42,7 @@ interface Wish {
 
 /**
  * Waits its turn behind a running operation; an upgrade that has not begun is superseded. Throws `conflict` when the
- * state of the environment forbids it or there is nothing to change, and `invalid_request` when the release does not
+ * state of the environment forbids it, and `invalid_request` when the release does not
  * exist or the change cannot be carried out.
  */
 export async function upgradeEnvironment(
@@ -53,9 +51,11 @@ export async function upgradeEnvironment(
 	order: {
 		readonly environment: Environment;
 		readonly change: EnvironmentChange;
+		/** Without them nothing is done before it or follows from it. */
+		readonly options?: OperationOptions;
 	},
-): Promise<Operation> {
-	const operation = await context.db.transaction().execute(async (trx) => {
+): Promise<Operation | Unneeded> {
+	const answer = await context.db.transaction().execute(async (trx) => {
 		const inside = { ...context, db: trx };
 		const current = await lockEnvironment(trx, order.environment.id);
 		const reason = refusal("upgrade", current);
@@ -69,10 +69,11 @@ export async function upgradeEnvironment(
 			...order.change,
 			blueprint: current.blueprint as BlueprintName,
 		});
-		refuseNothing(current, before, wish);
+		const nothing = findNothing(current, before, wish);
+		if (nothing !== undefined) return nothing;
 		await refuseLoss(inside, current, wish);
 
-		const superseded = await supersedeQueued(trx, current.id, movingKinds);
+		const superseded = await supersedeQueued(trx, current.id, ["upgrade"]);
 		const number = current.desiredRevision + 1;
 		await recordRevision(inside, {
 			environment: current.id,
@@ -85,6 +86,7 @@ export async function upgradeEnvironment(
 			revisionFrom: current.revision,
 			revisionTo: number,
 			actor,
+			options: order.options ?? {},
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, {
@@ -93,8 +95,8 @@ export async function upgradeEnvironment(
 		});
 		return ordered;
 	});
-	nudge(context, operation);
-	return operation;
+	if (!isUnneeded(answer)) nudge(context, answer);
+	return answer;
 }
 
 /** What a change builds on: the last that was asked for, unless it was taken back before anybody began it. */
@@ -103,7 +105,7 @@ async function findBase(
 	{ id, lifecycle, desiredRevision }: Environment,
 	begun: Wish,
 ): Promise<Wish> {
-	if (lifecycle !== "upgrading") return begun;
+	if (lifecycle !== "upgrading" && lifecycle !== "waking") return begun;
 	return openWish(context, await loadRevision(context.db, id, desiredRevision));
 }
 
@@ -160,21 +162,23 @@ async function findOrderedRelease(
 }
 
 /** After a failure there is always something to do: nobody knows how far it came. */
-function refuseNothing(
-	{ lifecycle, revision, desiredRevision }: Environment,
+function findNothing(
+	{ id, lifecycle, revision, desiredRevision }: Environment,
 	before: Wish,
 	wish: Wish,
-): void {
+): Unneeded | undefined {
 	if (lifecycle === "failed" || !isDeepStrictEqual(before, wish)) return;
-	throw lifecycle === "ready"
-		? refuse(
-				`There is nothing to change: it runs exactly that already, as revision ${revision}.`,
-				"Look at its revisions for what it runs, and order what differs.",
-			)
-		: refuse(
-				`There is nothing to change: exactly that is on its way already, as revision ${desiredRevision}.`,
-				"Follow the operation that its activeOperation names.",
-			);
+	return lifecycle === "ready"
+		? {
+				environment: id,
+				nothingToDo: `There is nothing to change: it runs exactly that already, as revision ${revision}.`,
+				revision: revision ?? desiredRevision,
+			}
+		: {
+				environment: id,
+				nothingToDo: `There is nothing to change: exactly that is on its way already, as revision ${desiredRevision}.`,
+				revision: desiredRevision,
+			};
 }
 
 /** A failed upgrade may have made claims larger or a replica set of three: then its revision counts, not the one that runs. */

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Revision } from "../domain/environment.ts";
+import { movingKinds, type Revision } from "../domain/environment.ts";
 import type { EnvironmentId } from "../domain/ids.ts";
 import { type ShownParameters, shownParameters } from "../domain/parameters.ts";
 import type { Release } from "../domain/release.ts";
@@ -89,16 +89,22 @@ const selectBegun = (db: Db, environment: EnvironmentId) =>
 		.select("o.revision_to")
 		.where("o.environment_id", "=", environment)
 		.where("o.revision_to", "is not", null)
-		.where("o.started_at", "is not", null);
+		.where("o.is_touched", "=", true)
+		.where("o.kind", "in", movingKinds);
 
-/** The newest revision that somebody began to apply: nothing in the cluster can be of a later one. */
+/**
+ * The newest revision that somebody began to apply: nothing in the cluster can be of a later one. With `before`, the
+ * newest below that number: for the operation that leads to it, what it finds.
+ */
 export async function loadBegunRevision(
 	db: Db,
 	environment: EnvironmentId,
+	before: number | null = null,
 ): Promise<StoredRevision> {
 	return toRevision(
 		await selectRevisions(db, environment)
 			.where("number", "in", selectBegun(db, environment))
+			.$if(before !== null, (query) => query.where("number", "<", before))
 			.orderBy("number", "desc")
 			.limit(1)
 			.executeTakeFirstOrThrow(),
