@@ -170,6 +170,7 @@ const isNeedless: Readonly<
 /** Phases in which nothing of the environment is changed. */
 const harmlessPhases: readonly PhaseName[] = [
 	"preparing",
+	"refreshing",
 	"checking",
 	"backing_up",
 	"finishing",
