@@ -363,11 +363,12 @@ export async function openWorker(base: Base) {
 	};
 }
 
-/** Sweeps on a timer. */
+/** Sweeps, and goes on with roll-outs, on timers. */
 export async function openScheduler(base: Base) {
 	const { startTicking } = await import("./worker/tick.ts");
 	return startTicking({
 		db: base.database.db,
+		sealKey: base.sealKey,
 		sender: base.sender,
 		log: base.log,
 	});

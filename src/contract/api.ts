@@ -20,6 +20,13 @@ import {
 	retryOperation,
 } from "./operations.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
+import {
+	abortRollout,
+	createRollout,
+	findRollout,
+	listRollouts,
+	resumeRollout,
+} from "./rollouts.ts";
 import { listTargets } from "./targets.ts";
 import { changeTenant, createTenant, listTenants } from "./tenants.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
@@ -44,6 +51,11 @@ export const api: readonly Endpoint[] = [
 	createRelease,
 	listTargets,
 	listLeftovers,
+	createRollout,
+	listRollouts,
+	findRollout,
+	resumeRollout,
+	abortRollout,
 	listTenants,
 	createTenant,
 	changeTenant,

@@ -16,6 +16,7 @@ import { healthRoutes } from "./health.ts";
 import { leftoverRoutes } from "./leftovers.ts";
 import { operationRoutes } from "./operations.ts";
 import { readPath, refuse } from "./refuse.ts";
+import { rolloutRoutes } from "./rollouts.ts";
 import { tenantRoutes } from "./tenants.ts";
 import { tokenRoutes } from "./tokens.ts";
 
@@ -25,6 +26,7 @@ const routes: readonly Route[] = [
 	...eventRoutes,
 	...catalogueRoutes,
 	...leftoverRoutes,
+	...rolloutRoutes,
 	...tenantRoutes,
 	...tokenRoutes,
 	...healthRoutes,

@@ -28,7 +28,7 @@ export async function request(
 		readonly kind: OperationKind;
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
-		readonly actor: Actor;
+		readonly actor: Pick<Actor, "name">;
 		/** The operation that this one tries again. */
 		readonly retryOf?: OperationId;
 		readonly keepsBackups?: boolean;

@@ -4,13 +4,14 @@ import { isDeepStrictEqual } from "node:util";
 import { currentVersions } from "../domain/blueprint.ts";
 import { dataKinds, findForbiddenChanges } from "../domain/change.ts";
 import { type Environment, refusal } from "../domain/environment.ts";
-import type { Operation } from "../domain/operation.ts";
+import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { Parameters } from "../domain/parameters.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
 import type { Release } from "../domain/release.ts";
 import type { BlueprintName, EnvironmentChange, Size } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure, type FieldError } from "../failure.ts";
+import { inTransaction } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { supersedeQueued } from "../store/operations.ts";
 import { findRelease } from "../store/releases.ts";
@@ -39,19 +40,21 @@ interface Wish {
 }
 
 /**
- * Waits its turn behind a running operation; an upgrade that has not begun is superseded. Throws `conflict` when the
+ * In the caller's transaction, if the context's connection is one. Waits its turn behind a running operation; an upgrade that has not begun is superseded. Throws `conflict` when the
  * state of the environment forbids it or there is nothing to change, and `invalid_request` when the release does not
  * exist or the change cannot be carried out.
  */
 export async function upgradeEnvironment(
 	context: VerbContext,
-	actor: Actor,
+	actor: Pick<Actor, "name">,
 	order: {
 		readonly environment: Environment;
 		readonly change: EnvironmentChange;
+		/** Without them nothing follows from its failure. */
+		readonly options?: OperationOptions;
 	},
 ): Promise<Operation> {
-	const operation = await context.db.transaction().execute(async (trx) => {
+	const operation = await inTransaction(context.db, async (trx) => {
 		const inside = { ...context, db: trx };
 		const current = await lockEnvironment(trx, order.environment.id);
 		const reason = refusal("upgrade", current);
@@ -81,6 +84,7 @@ export async function upgradeEnvironment(
 			revisionFrom: current.revision,
 			revisionTo: number,
 			actor,
+			options: order.options ?? {},
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, {

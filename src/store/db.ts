@@ -13,6 +13,7 @@ import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
 import type {
 	EnvironmentId,
 	OperationId,
+	RolloutId,
 	TargetId,
 	TenantId,
 	TokenId,
@@ -27,6 +28,13 @@ import type {
 } from "../domain/operation.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
 import type { ReleaseImages } from "../domain/release.ts";
+import type {
+	MemberState,
+	RolloutSelector,
+	RolloutState,
+	RolloutStep,
+	RolloutWindow,
+} from "../domain/rollout.ts";
 import type { Power, Size } from "../domain/spec.ts";
 import type { Existing } from "../domain/stock.ts";
 import type { TargetSettings } from "../domain/target.ts";
@@ -173,6 +181,35 @@ export interface Tables {
 		is_short_of_memory: boolean;
 		seen_at: Time;
 	};
+	rollouts: {
+		id: RolloutId;
+		release: string;
+		selector: JSONColumnType<RolloutSelector>;
+		max_concurrent: number;
+		pause_seconds: number | null;
+		time_window: JSONColumnType<
+			RolloutWindow | null,
+			string | null,
+			string | null
+		>;
+		state: RolloutState;
+		requested_by: string;
+		aborted_by: string | null;
+		has_paused: Generated<boolean>;
+		resumes_at: OptionalTime;
+		timeline: JSONColumnType<RolloutStep[], string | undefined, string>;
+		created_at: Time;
+		finished_at: OptionalTime;
+	};
+	rollout_members: {
+		rollout_id: RolloutId;
+		ordinal: number;
+		environment_id: EnvironmentId;
+		state: MemberState;
+		operation_id: OperationId | null;
+		rollback_id: OperationId | null;
+		reason: string | null;
+	};
 	installation: { name: string; value: Buffer };
 	events: {
 		environment_id: EnvironmentId;
@@ -186,6 +223,12 @@ export interface Tables {
 
 /** A connection pool or a transaction. */
 export type Db = Kysely<Tables>;
+
+/** In the transaction that `db` is already, or else in one of its own. */
+export const inTransaction = <T>(
+	db: Db,
+	work: (transaction: Db) => Promise<T>,
+): Promise<T> => (db.isTransaction ? work(db) : db.transaction().execute(work));
 
 export interface Database {
 	readonly db: Db;
