@@ -189,7 +189,6 @@ export function makePool(options: PoolOptions): Pool {
 	}
 
 	async function waitForMemory(signal: AbortSignal): Promise<void> {
-		if (hasMemory()) return;
 		if (waitingForMemory++ === 0)
 			log.warn({}, "an update waits until the machine has memory for it");
 		try {
@@ -241,7 +240,7 @@ export function makePool(options: PoolOptions): Pool {
 		async borrow(signal) {
 			if (signal.aborted) throw cancelled();
 			if (isClosed) throw noChild();
-			await waitForMemory(signal);
+			if (!hasMemory()) await waitForMemory(signal);
 			const update = { at: performance.now() };
 			begun.add(update);
 			try {
