@@ -8,6 +8,7 @@ import {
 	findEnvironment,
 	listEnvironments,
 	listRevisions,
+	rollbackEnvironment,
 	upgradeEnvironment,
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
@@ -30,6 +31,7 @@ export const api: readonly Endpoint[] = [
 	findEnvironment,
 	describeEnvironment,
 	upgradeEnvironment,
+	rollbackEnvironment,
 	destroyEnvironment,
 	listRevisions,
 	listOperations,

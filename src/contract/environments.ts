@@ -8,6 +8,7 @@ import {
 	environmentSpec,
 	labels,
 	powers,
+	rollbackOrder,
 	sizes,
 } from "../domain/spec.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
@@ -146,6 +147,20 @@ export const upgradeEnvironment = {
 	role: "operator",
 	params: byId,
 	body: environmentChange,
+	status: 202,
+	response: operation,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const rollbackEnvironment = {
+	name: "rollbackEnvironment",
+	summary:
+		"Go back to an older revision that worked: its program, release, size and parameters, against what is there now. Without `to`, to the last one before the current one.",
+	method: "POST",
+	path: "/v1/environments/{id}:rollback",
+	role: "operator",
+	params: byId,
+	body: rollbackOrder,
 	status: 202,
 	response: operation,
 	orders: true,

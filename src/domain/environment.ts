@@ -22,6 +22,7 @@ export const lifecycles = [
 	"creating",
 	"ready",
 	"upgrading",
+	"rolling_back",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -93,7 +94,18 @@ const refusals: Record<
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
+	rollback: {
+		creating: "It is being created: there is nothing to go back to yet.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
 	destroy: { destroyed: "It is destroyed already." },
+};
+
+/** What there is nothing of in an environment that never ran. */
+const lacks: Partial<Record<OperationKind, string>> = {
+	upgrade: "to upgrade",
+	rollback: "to go back to",
 };
 
 export function refusal(
@@ -101,14 +113,19 @@ export function refusal(
 	environment: Pick<Environment, "lifecycle" | "revision">,
 ): string | undefined {
 	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
-	if (
-		verb === "upgrade" &&
-		environment.lifecycle === "failed" &&
-		environment.revision === null
-	)
-		return "Its create never came to an end, so there is nothing to upgrade. Destroy it and order it anew.";
+	if (environment.lifecycle === "failed" && environment.revision === null) {
+		const lack = lacks[verb];
+		if (lack !== undefined)
+			return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
+	}
 	return refusals[verb][environment.lifecycle];
 }
+
+const atRest: readonly Lifecycle[] = ["ready", "failed", "destroyed"];
+
+/** Whether its desired revision is on its way: it waits to be applied, or is being applied. */
+export const isOnItsWay = (lifecycle: Lifecycle): boolean =>
+	!atRest.includes(lifecycle);
 
 /** The lifecycle after an operation of this kind ended. */
 export function lifecycleAfter(
@@ -125,6 +142,7 @@ export const lifecycleDuring: Readonly<
 > = {
 	create: "creating",
 	upgrade: "upgrading",
+	rollback: "rolling_back",
 	destroy: "destroying",
 };
 

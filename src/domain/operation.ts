@@ -3,7 +3,12 @@ import type { FailureRecord } from "../failure.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
-export const operationKinds = ["create", "upgrade", "destroy"] as const;
+export const operationKinds = [
+	"create",
+	"upgrade",
+	"rollback",
+	"destroy",
+] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 /** Failed, cancelled, timed out, superseded and stalled are five things. */
@@ -83,6 +88,7 @@ export type PhaseName = (typeof phaseNames)[number];
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	rollback: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
@@ -102,10 +108,14 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 	finishing: 60_000,
 };
 
-/** How long a phase may take, in milliseconds, where the target says nothing else. An upgrade waits for its stages while it applies them. */
+/** Whether what runs is changed stage by stage, each of which must run before the next one is touched. */
+export const goesByStages = (kind: OperationKind): boolean =>
+	kind === "upgrade" || kind === "rollback";
+
+/** How long a phase may take, in milliseconds, where the target says nothing else. What goes by stages waits for them while it applies. */
 export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
 	phaseDeadlinesMs[phase] +
-	(kind === "upgrade" && phase === "applying" ? 20 * 60_000 : 0);
+	(goesByStages(kind) && phase === "applying" ? 20 * 60_000 : 0);
 
 /** The deadlines of all phases of a kind in milliseconds, by what a target says of some of them in seconds. */
 export const decideDeadlines = (

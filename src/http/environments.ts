@@ -5,11 +5,13 @@ import {
 	findEnvironment,
 	listEnvironments,
 	listRevisions,
+	rollbackEnvironment,
 	upgradeEnvironment,
 } from "../contract/environments.ts";
 import type { Environment } from "../domain/environment.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
+import { rollbackEnvironment as orderRollback } from "../operations/rollback.ts";
 import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
 import type { Db } from "../store/db.ts";
 import {
@@ -103,9 +105,16 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const { onFailure, ...change } = body;
+		const order = { environment, change, options: { onFailure } };
+		return describeOperation(db, await orderUpgrade(verbs, actor, order));
+	}),
+
+	bind(rollbackEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
 		return describeOperation(
 			db,
-			await orderUpgrade(verbs, actor, { environment, change: body }),
+			await orderRollback(verbs, actor, { environment, ...body }),
 		);
 	}),
 

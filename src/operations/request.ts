@@ -28,7 +28,9 @@ export async function request(
 		readonly kind: OperationKind;
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
-		readonly actor: Actor;
+		readonly actor: Pick<Actor, "name">;
+		/** Undefined: a new one. */
+		readonly id?: OperationId | undefined;
 		/** The operation that this one tries again. */
 		readonly retryOf?: OperationId;
 		readonly keepsBackups?: boolean;
@@ -37,7 +39,7 @@ export async function request(
 		readonly causedBy?: OperationId;
 	},
 ): Promise<Operation> {
-	const id = createOperationId();
+	const id = order.id ?? createOperationId();
 	const operation = await createOperation(transaction, {
 		id,
 		environment: order.environment,

@@ -12,6 +12,7 @@ import {
 	type Door,
 	givenEnvironment,
 	givenReadyEnvironment,
+	givenUpgradedEnvironment,
 	openDoor,
 	type Person,
 } from "./door.ts";
@@ -23,6 +24,7 @@ let unwantedOperation: string;
 let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
+let upgradedEnvironment: string;
 
 before(async () => {
 	door = await openDoor();
@@ -30,6 +32,7 @@ before(async () => {
 	environment = given.environment.id;
 	operation = given.operation.id;
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
+	upgradedEnvironment = (await givenUpgradedEnvironment(door)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	unwantedOperation = (await givenEnvironment(door)).operation.id;
 	spareToken = (
@@ -51,6 +54,7 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	findEnvironment: () => ({ id: environment }),
 	describeEnvironment: () => ({ id: environment, body: { description: "x" } }),
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
+	rollbackEnvironment: () => ({ id: upgradedEnvironment, body: {} }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

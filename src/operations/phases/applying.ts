@@ -31,7 +31,8 @@ async function runEngine(work: Work): Promise<EngineOutcome> {
 		case "create":
 			// Nothing runs yet that one stage could disturb for another: everything at once.
 			return tools.engine.up(run, hooks);
-		case "upgrade": {
+		case "upgrade":
+		case "rollback": {
 			const { onStage, explain, close } = startRollOut(work);
 			try {
 				return await tools.engine.up(run, { ...hooks, onStage });
