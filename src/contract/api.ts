@@ -1,4 +1,9 @@
 // The whole API. The server refuses to start unless each of these has exactly one handler.
+import {
+	backUpEnvironment,
+	listBackups,
+	restoreEnvironment,
+} from "./backups.ts";
 import { listBlueprints } from "./blueprints.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
@@ -33,6 +38,9 @@ export const api: readonly Endpoint[] = [
 	upgradeEnvironment,
 	rollbackEnvironment,
 	destroyEnvironment,
+	backUpEnvironment,
+	restoreEnvironment,
+	listBackups,
 	listRevisions,
 	listOperations,
 	listEnvironmentEvents,

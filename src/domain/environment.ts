@@ -23,6 +23,7 @@ export const lifecycles = [
 	"ready",
 	"upgrading",
 	"rolling_back",
+	"restoring",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -91,11 +92,28 @@ const refusals: Record<
 > = {
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
+		restoring: "It is being restored.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	backup: {
+		creating: "It is being created: there is nothing to back up yet.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	restore: {
+		creating: "It is being created: there is nothing to restore yet.",
+		upgrading:
+			"It is being upgraded: whether a backup fits is known when that has ended.",
+		rolling_back:
+			"It is being rolled back: whether a backup fits is known when that has ended.",
+		restoring: "It is being restored already.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
 	rollback: {
 		creating: "It is being created: there is nothing to go back to yet.",
+		restoring: "It is being restored.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
@@ -106,6 +124,8 @@ const refusals: Record<
 const lacks: Partial<Record<OperationKind, string>> = {
 	upgrade: "to upgrade",
 	rollback: "to go back to",
+	backup: "to back up",
+	restore: "to restore",
 };
 
 export function refusal(
@@ -113,11 +133,13 @@ export function refusal(
 	environment: Pick<Environment, "lifecycle" | "revision">,
 ): string | undefined {
 	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
-	if (environment.lifecycle === "failed" && environment.revision === null) {
-		const lack = lacks[verb];
-		if (lack !== undefined)
-			return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
-	}
+	const lack = lacks[verb];
+	if (
+		lack !== undefined &&
+		environment.lifecycle === "failed" &&
+		environment.revision === null
+	)
+		return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
 	return refusals[verb][environment.lifecycle];
 }
 
@@ -143,6 +165,8 @@ export const lifecycleDuring: Readonly<
 	create: "creating",
 	upgrade: "upgrading",
 	rollback: "rolling_back",
+	backup: undefined,
+	restore: "restoring",
 	destroy: "destroying",
 };
 

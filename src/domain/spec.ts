@@ -68,6 +68,7 @@ export const environmentChange = z
 		size: z.enum(sizes).optional(),
 		parameters: parametersChange.optional(),
 		onFailure: z.enum(onFailures).default("rollback"),
+		backup: z.enum(backupChoices).default("required"),
 	})
 	.refine(
 		({ release, size, parameters }) =>
@@ -89,3 +90,17 @@ export const rollbackOrder = z.strictObject({
 });
 
 export type RollbackOrder = z.infer<typeof rollbackOrder>;
+
+/** Which backup is put in place of the data, and what happens to those first. */
+export const restoreOrder = z.strictObject({
+	backup: z
+		.string()
+		.regex(/^bak_[0-9a-z]{20}$/, "must be the id of a backup: bak_…"),
+	backupFirst: z.enum(backupChoices).default("required"),
+	allowOtherVersion: z
+		.boolean()
+		.default(false)
+		.describe("Takes one of another minor version of Maestro or MongoDB, too."),
+});
+
+export type RestoreOrder = z.infer<typeof restoreOrder>;

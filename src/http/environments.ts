@@ -105,8 +105,9 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		const { onFailure, ...change } = body;
-		const order = { environment, change, options: { onFailure } };
+		const { onFailure, backup, ...change } = body;
+		const options = { onFailure, backup };
+		const order = { environment, change, options };
 		return describeOperation(db, await orderUpgrade(verbs, actor, order));
 	}),
 

@@ -9,7 +9,7 @@ import {
 import type { Operation } from "../domain/operation.ts";
 import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
-import { findNextQueued } from "../store/operations.ts";
+import { findNextQueued, findOperation } from "../store/operations.ts";
 import { findLastBegun } from "../store/wishes.ts";
 
 /** After the end of a begun operation: an order that waits its turn has said already what comes, and keeps its word. */
@@ -34,12 +34,19 @@ export async function restoreLifecycle(
 /** Writes what a begun operation that did not succeed, and whose row says so, leaves of its environment. */
 export async function leaveUnsuccessful(
 	trx: Db,
-	{ kind, environment: id }: Pick<Operation, "kind" | "environment">,
+	{ id, kind, environment: place }: Operation,
 ): Promise<void> {
-	const environment = await lockEnvironment(trx, id);
+	const environment = await lockEnvironment(trx, place);
 	if (!movesLifecycle(kind)) return;
-	await updateEnvironment(trx, id, {
-		lifecycle: await decideLifecycle(trx, environment, "failed"),
-		health: "unknown",
-	});
+	const ended = await findOperation(trx, id, undefined);
+	await updateEnvironment(
+		trx,
+		place,
+		ended?.isTouched === false
+			? { lifecycle: await restoreLifecycle(trx, environment) }
+			: {
+					lifecycle: await decideLifecycle(trx, environment, "failed"),
+					health: "unknown",
+				},
+	);
 }

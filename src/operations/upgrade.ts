@@ -37,7 +37,7 @@ export async function upgradeEnvironment(
 	order: {
 		readonly environment: Environment;
 		readonly change: EnvironmentChange;
-		/** Without them nothing follows from its failure. */
+		/** Without them nothing is done before it or follows from it. */
 		readonly options?: OperationOptions;
 	},
 ): Promise<Operation> {

@@ -93,7 +93,8 @@ const selectBegun = (db: Db, environment: EnvironmentId) =>
 		.select("o.revision_to")
 		.where("o.environment_id", "=", environment)
 		.where("o.revision_to", "is not", null)
-		.where("o.started_at", "is not", null);
+		.where("o.is_touched", "=", true)
+		.where("o.kind", "in", movingKinds);
 
 /** The newest revision that somebody began to apply: nothing in the cluster can be of a later one. */
 export async function loadBegunRevision(

@@ -475,6 +475,7 @@ const allowed: Record<Lifecycle, { ran: boolean; never: boolean }> = {
 	ready: { ran: true, never: true },
 	upgrading: { ran: true, never: true },
 	rolling_back: { ran: true, never: true },
+	restoring: { ran: false, never: false },
 	destroying: { ran: false, never: false },
 	destroyed: { ran: false, never: false },
 	failed: { ran: true, never: false },
