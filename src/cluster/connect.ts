@@ -7,6 +7,7 @@ import { deleteNamespace } from "./namespace.ts";
 import { recountQuotas } from "./quotas.ts";
 import { endRestore, restore } from "./restore.ts";
 import { takeStock } from "./stock.ts";
+import { waitUntilStopped } from "./stopped.ts";
 import { verify } from "./verify.ts";
 import { waitUntilReady, waitUntilRolledOut } from "./watch.ts";
 
@@ -24,6 +25,8 @@ export function makeCluster(
 			waitUntilReady(client, namespace, hooks),
 		waitUntilRolledOut: (namespace, only, hooks) =>
 			waitUntilRolledOut(client, { namespace, only }, hooks),
+		waitUntilStopped: (namespace, parts, { signal }) =>
+			waitUntilStopped(client, { namespace, parts }, signal),
 		deleteNamespace: (namespace, environment, hooks) =>
 			deleteNamespace(client, { namespace, environment }, hooks),
 		verify: (request, hooks) => verify(client, request, hooks),

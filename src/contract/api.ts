@@ -11,10 +11,12 @@ import {
 	describeEnvironment,
 	destroyEnvironment,
 	findEnvironment,
+	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
 	rollbackEnvironment,
 	upgradeEnvironment,
+	wakeEnvironment,
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
@@ -37,6 +39,8 @@ export const api: readonly Endpoint[] = [
 	describeEnvironment,
 	upgradeEnvironment,
 	rollbackEnvironment,
+	hibernateEnvironment,
+	wakeEnvironment,
 	destroyEnvironment,
 	backUpEnvironment,
 	restoreEnvironment,

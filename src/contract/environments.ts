@@ -70,6 +70,15 @@ export const revision = z.strictObject({
 	createdAt: z.iso.datetime(),
 });
 
+/** Of an order that would change nothing: it is as wished, or will be by what is on its way. */
+export const unneeded = z.strictObject({
+	nothingToDo: z.string(),
+	environment: z.string(),
+	revision: z.int(),
+	/** The operation that is on its way. */
+	activeOperation: z.string().nullable(),
+});
+
 const label = z
 	.string()
 	.regex(
@@ -149,6 +158,35 @@ export const upgradeEnvironment = {
 	body: environmentChange,
 	status: 202,
 	response: operation,
+	unneeded,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const hibernateEnvironment = {
+	name: "hibernateEnvironment",
+	summary:
+		"Bring all workloads of an environment to zero, in order: what writes first, the data stores last. Claims, secrets, buckets and addresses stay.",
+	method: "POST",
+	path: "/v1/environments/{id}:hibernate",
+	role: "operator",
+	params: byId,
+	status: 202,
+	response: operation,
+	unneeded,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const wakeEnvironment = {
+	name: "wakeEnvironment",
+	summary:
+		"Bring a hibernated environment back as it was, the data stores first, and verify it.",
+	method: "POST",
+	path: "/v1/environments/{id}:wake",
+	role: "operator",
+	params: byId,
+	status: 202,
+	response: operation,
+	unneeded,
 	orders: true,
 } as const satisfies Endpoint;
 
@@ -163,6 +201,7 @@ export const rollbackEnvironment = {
 	body: rollbackOrder,
 	status: 202,
 	response: operation,
+	unneeded,
 	orders: true,
 } as const satisfies Endpoint;
 

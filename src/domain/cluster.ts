@@ -29,6 +29,15 @@ export interface Cluster {
 		hooks: ClusterHooks,
 	): Promise<void>;
 	/**
+	 * Fulfils when no pod of these parts (their `app.kubernetes.io/name`) is left in the namespace that has not ended by
+	 * itself, also none that is still ending.
+	 */
+	waitUntilStopped(
+		namespace: string,
+		parts: readonly string[],
+		hooks: Pick<ClusterHooks, "signal">,
+	): Promise<void>;
+	/**
 	 * Deletes the namespace if it is there and belongs to this environment, and fulfils when it and all in
 	 * it are gone. Throws `conflict` if a namespace of that name belongs to somebody else.
 	 */

@@ -23,6 +23,9 @@ export const lifecycles = [
 	"ready",
 	"upgrading",
 	"rolling_back",
+	"hibernating",
+	"hibernated",
+	"waking",
 	"restoring",
 	"destroying",
 	"destroyed",
@@ -93,6 +96,8 @@ const refusals: Record<
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
 		restoring: "It is being restored.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
@@ -114,8 +119,27 @@ const refusals: Record<
 	rollback: {
 		creating: "It is being created: there is nothing to go back to yet.",
 		restoring: "It is being restored.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
+	},
+	hibernate: {
+		creating: "It is being created: it can be hibernated once it is ready.",
+		upgrading: "It is being upgraded: it can be hibernated once it is ready.",
+		rolling_back:
+			"It is being rolled back: it can be hibernated once it is ready.",
+		restoring: "It is being restored: it can be hibernated once it is ready.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, so nobody knows what would be hibernated. Try that operation again or upgrade it first.",
+	},
+	wake: {
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, and it did not hibernate before. Try that operation again or upgrade it.",
 	},
 	destroy: { destroyed: "It is destroyed already." },
 };
@@ -131,7 +155,17 @@ const lacks: Partial<Record<OperationKind, string>> = {
 export function refusal(
 	verb: Exclude<OperationKind, "create">,
 	environment: Pick<Environment, "lifecycle" | "revision">,
+	/** The kind of the last operation that was begun. */
+	lastBegun?: OperationKind,
 ): string | undefined {
+	// What failed to change the power, or was cut off in it, touched nothing but that: either way is a way out.
+	if (
+		environment.lifecycle === "failed" &&
+		changesPower(verb) &&
+		lastBegun !== undefined &&
+		changesPower(lastBegun)
+	)
+		return undefined;
 	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
 	const lack = lacks[verb];
 	if (
@@ -143,11 +177,19 @@ export function refusal(
 	return refusals[verb][environment.lifecycle];
 }
 
-const atRest: readonly Lifecycle[] = ["ready", "failed", "destroyed"];
+const atRest: readonly Lifecycle[] = [
+	"ready",
+	"hibernated",
+	"failed",
+	"destroyed",
+];
 
 /** Whether its desired revision is on its way: it waits to be applied, or is being applied. */
 export const isOnItsWay = (lifecycle: Lifecycle): boolean =>
 	!atRest.includes(lifecycle);
+
+const changesPower = (kind: OperationKind): boolean =>
+	kind === "hibernate" || kind === "wake";
 
 /** The lifecycle after an operation of this kind ended. */
 export function lifecycleAfter(
@@ -155,6 +197,7 @@ export function lifecycleAfter(
 	succeeded: boolean,
 ): Lifecycle {
 	if (!succeeded) return "failed";
+	if (kind === "hibernate") return "hibernated";
 	return kind === "destroy" ? "destroyed" : "ready";
 }
 
@@ -165,6 +208,8 @@ export const lifecycleDuring: Readonly<
 	create: "creating",
 	upgrade: "upgrading",
 	rollback: "rolling_back",
+	hibernate: "hibernating",
+	wake: "waking",
 	backup: undefined,
 	restore: "restoring",
 	destroy: "destroying",

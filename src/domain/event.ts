@@ -113,6 +113,7 @@ export interface EventData {
 		readonly durationMs: number;
 	};
 	"environment.ready": { readonly revision: number };
+	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
 }
 
@@ -148,6 +149,7 @@ export const eventTypes = Object.keys({
 	"backup.checked": 0,
 	"backup.restored": 0,
 	"environment.ready": 0,
+	"environment.hibernated": 0,
 	"environment.destroyed": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 

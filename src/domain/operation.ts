@@ -7,6 +7,8 @@ export const operationKinds = [
 	"create",
 	"upgrade",
 	"rollback",
+	"hibernate",
+	"wake",
 	"backup",
 	"restore",
 	"destroy",
@@ -112,6 +114,8 @@ export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 		"verifying",
 		"finishing",
 	],
+	hibernate: ["preparing", "quiescing", "applying", "waiting", "finishing"],
+	wake: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	backup: ["preparing", "backing_up", "finishing"],
 	restore: [
 		"preparing",
@@ -147,6 +151,31 @@ const isNotToBeRestored = (
 	operation: Pick<Operation, "kind" | "options" | "restore">,
 ): boolean => !restores(operation) || operation.restore === "done";
 
+/** A window of time, in ISO 8601. */
+export interface Window {
+	readonly from: string;
+	readonly to: string;
+}
+
+/**
+ * When the data were written that are lost by it; null if none are. As long as nobody is kept from writing, it ends now;
+ * it may seem longer than it is where more than one attempt was needed.
+ */
+export function findDataLoss(
+	operation: Pick<
+		Operation,
+		"kind" | "options" | "phases" | "finishedAt" | "restore"
+	>,
+	now: Date,
+): Window | null {
+	const { options, phases, finishedAt, restore } = operation;
+	const from = options.dataFrom;
+	if (from === undefined || !restores(operation)) return null;
+	if (finishedAt !== null && restore === null) return null;
+	const quiesced = phases.find(({ name }) => name === "quiescing");
+	return { from, to: quiesced?.startedAt ?? (finishedAt ?? now).toISOString() };
+}
+
 const isNeedless: Readonly<
 	Partial<
 		Record<
@@ -158,7 +187,8 @@ const isNeedless: Readonly<
 	checking: isNotToBeRestored,
 	backing_up: ({ kind, options }) =>
 		kind !== "backup" && options.backup !== "required",
-	quiescing: isNotToBeRestored,
+	quiescing: (operation) =>
+		operation.kind !== "hibernate" && isNotToBeRestored(operation),
 	restoring: isNotToBeRestored,
 };
 
@@ -182,7 +212,8 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 	// As long as it takes to read all of a backup, or all of the databases.
 	checking: 30 * 60_000,
 	backing_up: 30 * 60_000,
-	quiescing: 10 * 60_000,
+	// Workers end what they have begun, and so does a backup.
+	quiescing: 20 * 60_000,
 	restoring: 60 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
@@ -190,9 +221,16 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 	finishing: 60_000,
 };
 
-/** Whether what runs is changed stage by stage, each of which must run before the next one is touched. */
+/** Whether it is rolled out stage by stage, each of which must run before the next one is touched. */
 export const goesByStages = (kind: OperationKind): boolean =>
-	kind === "upgrade" || kind === "rollback" || kind === "restore";
+	stagedKinds.includes(kind);
+
+const stagedKinds: readonly OperationKind[] = [
+	"upgrade",
+	"rollback",
+	"wake",
+	"restore",
+];
 
 /** How long a phase may take, in milliseconds, where the target says nothing else. What goes by stages waits for them while it applies. */
 export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
@@ -338,6 +376,8 @@ export interface OperationOptions {
 	readonly data?: "keep" | "restore";
 	/** Of what restores: which backup. */
 	readonly fromBackup?: BackupId;
+	/** When that one was taken, as ISO 8601: what was written since then is lost. */
+	readonly dataFrom?: string;
 	/** Of a restore: whether a backup of another minor version is taken, too. */
 	readonly allowOtherVersion?: boolean;
 }

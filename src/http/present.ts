@@ -16,7 +16,7 @@ import type { KeptBackup } from "../domain/backup.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import type { OperationId } from "../domain/ids.ts";
-import type { Operation } from "../domain/operation.ts";
+import { findDataLoss, type Operation } from "../domain/operation.ts";
 import { type BlueprintName, blueprintNames } from "../domain/spec.ts";
 import type { Target } from "../domain/target.ts";
 import type { Tenant, Token } from "../domain/tenant.ts";
@@ -110,6 +110,7 @@ export const presentOperation = (
 	},
 	options: operation.options,
 	causedBy: operation.causedBy,
+	dataLoss: findDataLoss(operation, new Date()),
 	exists:
 		operation.exists?.map(({ kind, count, notReady }) => ({
 			kind,

@@ -21,6 +21,7 @@ import { backUp } from "./phases/backing-up.ts";
 import { checkBackup } from "./phases/checking.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
+import { quiesce } from "./phases/quiescing.ts";
 import { restoreBackup } from "./phases/restoring.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
@@ -35,7 +36,7 @@ const runPhase: Record<
 	preparing: prepare,
 	checking: checkBackup,
 	backing_up: backUp,
-	quiescing: async () => {},
+	quiescing: quiesce,
 	restoring: restoreBackup,
 	applying: applyProgram,
 	waiting: waitForCluster,

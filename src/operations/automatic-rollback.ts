@@ -12,7 +12,11 @@ import type {
 import { serviceActor } from "../domain/tenant.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
 import { lockEnvironment } from "../store/environments.ts";
-import { findNextQueued, supersedeQueued } from "../store/operations.ts";
+import {
+	findNextQueued,
+	findOperation,
+	supersedeQueued,
+} from "../store/operations.ts";
 import { reportSuperseded } from "./request.ts";
 import { adviseAfterUpgrade } from "./roll-out.ts";
 import { recordRollback } from "./rollback.ts";
@@ -49,6 +53,9 @@ export async function decideConsequence(
 		operation.kind === "upgrade" && operation.options.onFailure === "rollback";
 	if (!isPromised || !takenBack.includes(end)) return undefined;
 	const environment = await lockEnvironment(context.db, operation.environment);
+	const row = await findOperation(context.db, operation.id, undefined);
+	// What ended before it touched anything has left the environment as it was.
+	if (row?.isTouched !== true) return undefined;
 	const next = await findNextQueued(context.db, environment.id, goInstead);
 	if (next !== undefined) {
 		return doNothing(

@@ -20,6 +20,18 @@ export interface VerbContext {
 	readonly sender: Pick<Sender, "enqueue">;
 }
 
+/** What a verb answers where there is nothing to do, and nothing was ordered. */
+export interface Unneeded {
+	readonly environment: EnvironmentId;
+	/** Says what is as wished already, or will be. */
+	readonly nothingToDo: string;
+	/** The revision that is meant. */
+	readonly revision: number;
+}
+
+export const isUnneeded = (answer: Operation | Unneeded): answer is Unneeded =>
+	"nothingToDo" in answer;
+
 /** Writes the operation and its first event, in the transaction of the verb. */
 export async function request(
 	transaction: Db,

@@ -52,6 +52,7 @@ export async function restoreEnvironment(
 			actor,
 			options: {
 				fromBackup: backup.id,
+				dataFrom: backup.takenAt.toISOString(),
 				backup: order.backupFirst,
 				allowOtherVersion: order.allowOtherVersion,
 			},

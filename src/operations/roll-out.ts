@@ -10,6 +10,7 @@ import {
 	goesByStages,
 	type Operation,
 	type PhaseName,
+	restores,
 } from "../domain/operation.ts";
 import { Failure } from "../failure.ts";
 import { take, type Work } from "./work.ts";
@@ -80,18 +81,15 @@ function explain(error: unknown, work: Work, stopped: number): unknown {
 	const stage = stageNames[stopped];
 	if (!(error instanceof Failure) || error.retryable || stage === undefined)
 		return error;
-	const { kind, revisionFrom, revisionTo } = work.operation;
-	// A rollback often follows a failure, after which some parts run one revision and some the other.
-	const before =
-		kind === "rollback"
-			? "what they ran before it"
-			: `revision ${revisionFrom} as before`;
+	// One that wakes runs the same revision all along.
+	if (work.operation.kind === "wake") return error;
+	const { revisionTo } = work.operation;
 	const list = (names: readonly StageName[]) =>
 		names.map((name) => titles[name]).join(", ");
 	const done = stageNames.slice(0, stopped);
 	const left = stageNames.slice(stopped + 1);
 	const parts = [
-		left.length > 0 ? `Not touched, and running ${before}: ${list(left)}.` : "",
+		left.length > 0 ? `${describeLeft(work.operation)}: ${list(left)}.` : "",
 		`Changed in part: ${titles[stage]}.`,
 		done.length > 0
 			? `Running revision ${revisionTo} already: ${list(done)}.`
@@ -104,6 +102,15 @@ function explain(error: unknown, work: Work, stopped: number): unknown {
 	});
 }
 
+/** What is with the parts that the roll-out did not come to. */
+function describeLeft(operation: Operation): string {
+	if (restores(operation)) return "Not started again";
+	// A rollback often follows a failure, after which some parts run one revision and some the other.
+	return operation.kind === "rollback"
+		? "Not touched, and running what they ran before it"
+		: `Not touched, and running revision ${operation.revisionFrom} as before`;
+}
+
 /** The same failure, which says besides what runs, for what came through its stages and failed behind them. */
 export function explainRollOut(
 	operation: Operation,
@@ -111,13 +118,13 @@ export function explainRollOut(
 	error: unknown,
 ): unknown {
 	const isBehind = phase === "waiting" || phase === "verifying";
-	if (!goesByStages(operation.kind) || !isBehind) return error;
+	const { kind } = operation;
+	if (!goesByStages(kind) || kind === "wake" || !isBehind) return error;
 	if (!(error instanceof Failure)) return error;
-	const { revisionFrom, revisionTo, options } = operation;
-	const data =
-		options.data === "restore"
-			? "The data are those of the backup; secrets were left alone."
-			: "Data and secrets were left alone.";
+	const { revisionFrom, revisionTo } = operation;
+	const data = restores(operation)
+		? "The data are those of the backup; secrets were left alone."
+		: "Data and secrets were left alone.";
 	return retell(error, operation, {
 		message: error.message,
 		untouched: `Everything runs revision ${revisionTo} by now, though not as it should. Revision ${revisionFrom} is the last that was verified. ${data}`,
@@ -148,6 +155,9 @@ function adviseNext({
 	options,
 	revisionFrom,
 }: Operation): string | undefined {
+	if (kind === "restore") {
+		return "Try it again with POST /v1/operations/{id}:retry, restore another backup, or destroy the environment.";
+	}
 	if (kind === "rollback") {
 		return "Try it again with POST /v1/operations/{id}:retry, roll back to another revision, upgrade to what works, or destroy the environment.";
 	}

@@ -1,60 +1,78 @@
 // Orders that an environment go back to what it was: a new revision with an older one's content, and the operation that
 // brings it about with the code of then, against the state of now.
-import {
-	type Environment,
-	movingKinds,
-	refusal,
-} from "../domain/environment.ts";
+import { type Environment, refusal } from "../domain/environment.ts";
 import type { OperationId } from "../domain/ids.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { RollbackOrder } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { supersedeQueued } from "../store/operations.ts";
 import { recordRevision } from "./parameters.ts";
 import {
+	isUnneeded,
 	nudge,
 	reportSuperseded,
 	request,
+	type Unneeded,
 	type VerbContext,
 } from "./request.ts";
+import { findRollbackData } from "./rollback-data.ts";
 import { findRollbackGoal, type RollbackGoal } from "./rollback-goal.ts";
-import { openLastWish, refuseNothing, type WishContext } from "./wish.ts";
+import { findNothing, openLastWish, type WishContext } from "./wish.ts";
 
 /**
  * Waits its turn behind a running operation; what has not begun is superseded. Throws `conflict` when the state of the
- * environment or of the revision forbids it or there is nothing to change, and `invalid_request` when there is no such
+ * environment or of the revision forbids it, and `invalid_request` when there is no such
  * revision.
  */
 export async function rollbackEnvironment(
 	context: VerbContext,
 	actor: Actor,
 	order: RollbackOrder & { readonly environment: Environment },
-): Promise<Operation> {
-	const operation = await context.db.transaction().execute(async (trx) => {
+): Promise<Operation | Unneeded> {
+	const answer = await context.db.transaction().execute(async (trx) => {
 		const inside = { ...context, db: trx };
 		const current = await lockEnvironment(trx, order.environment.id);
 		const reason = refusal("rollback", current);
 		if (reason !== undefined) throw refuse(reason);
 		const goal = await findRollbackGoal(inside, current, order);
+		const options = await decideOptions(trx, current, { ...order, ...goal });
 		// With its data another time comes back, though the content be the same.
 		if (order.data === "keep") {
 			const before = await openLastWish(inside, current);
-			refuseNothing(current, before, goal.wish);
+			const nothing = findNothing(current, before, goal.wish);
+			if (nothing !== undefined) return nothing;
 		}
-		const superseded = await supersedeQueued(trx, current.id, movingKinds);
-		const { data, backup } = order;
+		const superseded = await supersedeQueued(trx, current.id, [
+			"upgrade",
+			"rollback",
+		]);
 		const ordered = await recordRollback(inside, current, {
 			goal,
 			actor,
-			options: { data, backup },
+			options,
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		return ordered;
 	});
-	nudge(context, operation);
-	return operation;
+	if (!isUnneeded(answer)) nudge(context, answer);
+	return answer;
+}
+
+async function decideOptions(
+	db: Db,
+	environment: Environment,
+	{
+		data,
+		backup,
+		basedOn,
+	}: Pick<RollbackOrder, "data" | "backup"> & Pick<RollbackGoal, "basedOn">,
+): Promise<OperationOptions> {
+	if (data === "keep") return { data, backup };
+	const { id, takenAt } = await findRollbackData(db, environment, basedOn);
+	return { data, backup, fromBackup: id, dataFrom: takenAt.toISOString() };
 }
 
 /** Writes the revision, the operation and the lifecycle of a rollback, in the transaction of who ordered it. */

@@ -1,11 +1,7 @@
 // Orders that an environment be brought to another release, size or other parameters: the next revision, and
 // the operation that rolls it out.
 import { currentVersions } from "../domain/blueprint.ts";
-import {
-	type Environment,
-	movingKinds,
-	refusal,
-} from "../domain/environment.ts";
+import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
 import type { Release } from "../domain/release.ts";
@@ -17,18 +13,20 @@ import { supersedeQueued } from "../store/operations.ts";
 import { findRelease } from "../store/releases.ts";
 import { recordRevision } from "./parameters.ts";
 import {
+	isUnneeded,
 	nudge,
 	reportSuperseded,
 	request,
+	type Unneeded,
 	type VerbContext,
 } from "./request.ts";
-import { findLosses, openLastWish, refuseNothing, type Wish } from "./wish.ts";
+import { findLosses, findNothing, openLastWish, type Wish } from "./wish.ts";
 
 const untouched = "Nothing was ordered.";
 
 /**
  * Waits its turn behind a running operation; an upgrade that has not begun is superseded. Throws `conflict` when the
- * state of the environment forbids it or there is nothing to change, and `invalid_request` when the release does not
+ * state of the environment forbids it, and `invalid_request` when the release does not
  * exist or the change cannot be carried out.
  */
 export async function upgradeEnvironment(
@@ -40,8 +38,8 @@ export async function upgradeEnvironment(
 		/** Without them nothing is done before it or follows from it. */
 		readonly options?: OperationOptions;
 	},
-): Promise<Operation> {
-	const operation = await context.db.transaction().execute(async (trx) => {
+): Promise<Operation | Unneeded> {
+	const answer = await context.db.transaction().execute(async (trx) => {
 		const inside = { ...context, db: trx };
 		const current = await lockEnvironment(trx, order.environment.id);
 		const reason = refusal("upgrade", current);
@@ -51,11 +49,15 @@ export async function upgradeEnvironment(
 			...order.change,
 			blueprint: current.blueprint as BlueprintName,
 		});
-		refuseNothing(current, before, wish);
+		const nothing = findNothing(current, before, wish);
+		if (nothing !== undefined) return nothing;
 		const losses = await findLosses(inside, current, wish);
 		if (losses.length > 0) throw refuseFields(losses);
 
-		const superseded = await supersedeQueued(trx, current.id, movingKinds);
+		const superseded = await supersedeQueued(trx, current.id, [
+			"upgrade",
+			"rollback",
+		]);
 		const number = current.desiredRevision + 1;
 		await recordRevision(inside, {
 			environment: current.id,
@@ -77,8 +79,8 @@ export async function upgradeEnvironment(
 		});
 		return ordered;
 	});
-	nudge(context, operation);
-	return operation;
+	if (!isUnneeded(answer)) nudge(context, answer);
+	return answer;
 }
 
 async function applyChange(

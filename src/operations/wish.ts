@@ -5,7 +5,7 @@ import { type Environment, isOnItsWay } from "../domain/environment.ts";
 import type { Parameters } from "../domain/parameters.ts";
 import type { Release } from "../domain/release.ts";
 import type { Size } from "../domain/spec.ts";
-import { Failure, type FieldError } from "../failure.ts";
+import type { FieldError } from "../failure.ts";
 import type { SealKey } from "../seal.ts";
 import type { Db } from "../store/db.ts";
 import {
@@ -15,6 +15,7 @@ import {
 	type StoredRevision,
 } from "../store/revisions.ts";
 import { loadParameters } from "./parameters.ts";
+import type { Unneeded } from "./request.ts";
 
 export interface WishContext {
 	readonly db: Db;
@@ -49,27 +50,24 @@ export async function openLastWish(
 	return openWish(context, revision);
 }
 
-/** Throws `conflict` if the wish is that of before. After a failure there is always something to do: nobody knows how far it came. */
-export function refuseNothing(
-	{ lifecycle, revision, desiredRevision }: Environment,
+/** Says so if the wish is that of before. After a failure there is always something to do: nobody knows how far it came. */
+export function findNothing(
+	{ id, lifecycle, revision, desiredRevision }: Environment,
 	before: Wish,
 	wish: Wish,
-): void {
+): Unneeded | undefined {
 	if (lifecycle === "failed" || !isDeepStrictEqual(before, wish)) return;
-	throw new Failure({
-		code: "conflict",
-		untouched: "Nothing was ordered.",
-		...(lifecycle === "ready"
-			? {
-					message: `There is nothing to change: it runs exactly that already, as revision ${revision}.`,
-					advice:
-						"Look at its revisions for what it runs, and order what differs.",
-				}
-			: {
-					message: `There is nothing to change: exactly that is on its way already, as revision ${desiredRevision}.`,
-					advice: "Follow the operation that its activeOperation names.",
-				}),
-	});
+	return lifecycle === "ready"
+		? {
+				environment: id,
+				nothingToDo: `There is nothing to change: it runs exactly that already, as revision ${revision}.`,
+				revision: revision ?? desiredRevision,
+			}
+		: {
+				environment: id,
+				nothingToDo: `There is nothing to change: exactly that is on its way already, as revision ${desiredRevision}.`,
+				revision: desiredRevision,
+			};
 }
 
 /**

@@ -214,7 +214,7 @@ export async function supersedeQueued(
 	return rows.map(toOperation);
 }
 
-/** The operation of this kind that waits or runs, if there is one. */
+/** The newest operation of this kind that waits or runs, if there is one. */
 export async function findOpenOperation(
 	db: Db,
 	environment: EnvironmentId,
@@ -224,7 +224,7 @@ export async function findOpenOperation(
 		.where("environment_id", "=", environment)
 		.where("kind", "=", kind)
 		.where("finished_at", "is", null)
-		.orderBy("sequence")
+		.orderBy("sequence", "desc")
 		.executeTakeFirst();
 	return row && toOperation(row);
 }

@@ -96,14 +96,19 @@ const selectBegun = (db: Db, environment: EnvironmentId) =>
 		.where("o.is_touched", "=", true)
 		.where("o.kind", "in", movingKinds);
 
-/** The newest revision that somebody began to apply: nothing in the cluster can be of a later one. */
+/**
+ * The newest revision that somebody began to apply: nothing in the cluster can be of a later one. With `before`, the
+ * newest below that number: for the operation that leads to it, what it finds.
+ */
 export async function loadBegunRevision(
 	db: Db,
 	environment: EnvironmentId,
+	before: number | null = null,
 ): Promise<StoredRevision> {
 	return toRevision(
 		await selectRevisions(db, environment)
 			.where("number", "in", selectBegun(db, environment))
+			.$if(before !== null, (query) => query.where("number", "<", before))
 			.orderBy("number", "desc")
 			.limit(1)
 			.executeTakeFirstOrThrow(),

@@ -25,6 +25,7 @@ let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
 let upgradedEnvironment: string;
+let sleepyEnvironment: string;
 
 before(async () => {
 	door = await openDoor();
@@ -33,6 +34,7 @@ before(async () => {
 	operation = given.operation.id;
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
 	upgradedEnvironment = (await givenUpgradedEnvironment(door)).id;
+	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	unwantedOperation = (await givenEnvironment(door)).operation.id;
 	spareToken = (
@@ -55,6 +57,9 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	describeEnvironment: () => ({ id: environment, body: { description: "x" } }),
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
 	rollbackEnvironment: () => ({ id: upgradedEnvironment, body: {} }),
+	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
+	// It waits behind the order before.
+	wakeEnvironment: () => ({ id: sleepyEnvironment }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

@@ -22,6 +22,7 @@ import {
 	type Installation,
 	noReach,
 } from "../support/given.ts";
+import { loadOrdered } from "../support/ordered.ts";
 
 export interface Person {
 	readonly actor: Actor;
@@ -193,10 +194,11 @@ export async function givenReadyEnvironment(door: Door, name?: string) {
 /** One that was ready and was upgraded, to its end. */
 export async function givenUpgradedEnvironment(door: Door, name?: string) {
 	const environment = await givenReadyEnvironment(door, name);
-	const { id, revisionTo } = await upgradeEnvironment(
-		door.installation,
-		door.operator.actor,
-		{ environment, change: { parameters: { theme: "dark" } } },
+	const { id, revisionTo } = loadOrdered(
+		await upgradeEnvironment(door.installation, door.operator.actor, {
+			environment,
+			change: { parameters: { theme: "dark" } },
+		}),
 	);
 	await door.db
 		.updateTable("operations")

@@ -31,6 +31,7 @@ import {
 	type Installation,
 	silentLog,
 } from "../support/given.ts";
+import { loadOrdered } from "../support/ordered.ts";
 import { until } from "../support/until.ts";
 
 let database: TestDatabase;
@@ -73,16 +74,18 @@ async function givenReady(): Promise<Environment> {
 	assert.equal(await work(create.id), "final");
 	return load(create.environment);
 }
-const upgrade = (
+const upgrade = async (
 	environment: Environment,
 	change: EnvironmentChange = { release: "0.6.1" },
 	onFailure: "rollback" | "keep" = "rollback",
 ) =>
-	upgradeEnvironment(installation, actor, {
-		environment,
-		change,
-		options: { onFailure },
-	});
+	loadOrdered(
+		await upgradeEnvironment(installation, actor, {
+			environment,
+			change,
+			options: { onFailure },
+		}),
+	);
 /** The operation that the service ordered because of this one. */
 async function findRollback({ id, environment }: Operation) {
 	const all = await list(environment);
@@ -189,6 +192,7 @@ const abandon = (id: OperationId, change: { readonly attempt?: number } = {}) =>
 			state: "running",
 			attempt: 1,
 			phase: "waiting",
+			is_touched: true,
 			started_at: new Date(Date.now() - 7_200_000),
 			lease_expires_at: new Date(Date.now() - 3_600_000),
 			deadline_at: new Date(
@@ -276,6 +280,25 @@ test("one that no worker took, or that somebody cancelled, is not taken back", a
 	await pass();
 	assert.equal((await find(forsaken.id)).state, "cancelled");
 	await isLike(environment.id, ["failed", 1, 4]);
+});
+
+test("one that fails before it touched anything leaves the environment as it was, without a rollback", async () => {
+	const environment = await givenReady();
+	const ordered = loadOrdered(
+		await upgradeEnvironment(installation, actor, {
+			environment,
+			change: { release: "0.6.1" },
+			options: { onFailure: "rollback", backup: "required" },
+		}),
+	);
+	const full = new Failure({ code: "backup_failed", message: "No space." });
+	await work(ordered.id, { backUp: () => Promise.reject(full) });
+	const failed = await find(ordered.id);
+	assert.equal(failed.state, "failed");
+	assert.equal(failed.error?.code, "backup_failed");
+	assert.doesNotMatch(failed.error.advice ?? "", /rolled back/);
+	assert.equal(await findRollback(failed), undefined);
+	await isLike(environment.id, ["ready", 1, 2]);
 });
 
 test("with onFailure: keep it stays as it is, and says what to do", async () => {

@@ -58,6 +58,7 @@ export interface Script {
 	destroy?: Step<Partial<EngineOutcome> | undefined>;
 	ready?: (hooks: ClusterHooks) => Promise<void>;
 	rolledOut?: (hooks: ClusterHooks) => Promise<void>;
+	stopped?: (hooks: Pick<ClusterHooks, "signal">) => Promise<void>;
 	gone?: (hooks: ClusterHooks) => Promise<void>;
 	verify?: (hooks: ClusterHooks) => Promise<Record<string, string>>;
 	backUp?: (
@@ -124,6 +125,12 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 					`rolled out: ${workloads.map(({ name }) => name).join(" ")}`,
 				);
 				await script.rolledOut?.(hooks);
+			},
+			async waitUntilStopped(_namespace, parts, hooks) {
+				calls.push(
+					parts.length > 3 ? "stopped" : `stopped: ${parts.join(" ")}`,
+				);
+				await script.stopped?.(hooks);
 			},
 			async deleteNamespace(_namespace, _environment, hooks) {
 				calls.push("gone");

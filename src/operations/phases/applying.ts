@@ -1,21 +1,15 @@
 // One run of the engine. Running it again after an interruption does no harm: every object has a name that
 // only this environment uses, and the engine's state knows what the run before has done.
 import type { EngineOutcome } from "../../domain/engine.ts";
-import { addChanges } from "../../domain/operation.ts";
 import { findBackupPlace } from "../backup-place.ts";
+import { settleRun } from "../engine-run.ts";
 import { resolvePending } from "../pending.ts";
 import { startRollOut } from "../roll-out.ts";
 import { take, type Work } from "../work.ts";
 
 export async function applyProgram(work: Work): Promise<void> {
 	await resolvePending(work);
-	const outcome = await runEngine(work).finally(async () => {
-		// Nothing of the run is left by now. If it could not say so itself, the stack would stay taken for the
-		// five minutes that the engine's own lease lasts.
-		const ended = await work.tools.engineState.end(work.lease);
-		if (ended > 0) work.findings.wasCutOff = true;
-	});
-	work.findings.changes = addChanges(work.operation.changes, outcome.changes);
+	const outcome = await settleRun(work, runEngine(work));
 	if (outcome.outputs !== null) work.findings.outputs = outcome.outputs;
 }
 
@@ -32,6 +26,10 @@ async function runEngine(work: Work): Promise<EngineOutcome> {
 			return tools.engine.up(run, hooks);
 		case "backup":
 			throw new Error("a backup applies nothing");
+		case "hibernate":
+			// What writes is at rest already; the stores need nobody to stop.
+			return tools.engine.up(run, hooks);
+		case "wake":
 		case "upgrade":
 		case "rollback":
 		case "restore": {

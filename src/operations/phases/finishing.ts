@@ -58,16 +58,18 @@ async function settle(trx: Db, work: Work): Promise<NewEvent> {
 	const { operation, findings } = work;
 	const environment = await lockEnvironment(trx, operation.environment);
 	const revision = operation.revisionTo ?? environment.desiredRevision;
+	const isAsleep = operation.kind === "hibernate";
 	await updateEnvironment(trx, environment.id, {
 		lifecycle: await decideLifecycle(
 			trx,
 			environment,
 			lifecycleAfter(operation.kind, true),
 		),
-		health: "healthy",
+		health: isAsleep ? "unknown" : "healthy",
 		revision,
 		endpoints: take(work, "outputs").endpoints,
-		versions: findings.versions ?? {},
+		// What sleeps was not asked; it is what it was.
+		...(isAsleep ? {} : { versions: findings.versions ?? {} }),
 		warnings: take(work, "outputs").warnings ?? [],
 	});
 	const { parameters, target } = take(work, "run").input;
@@ -75,7 +77,10 @@ async function settle(trx: Db, work: Work): Promise<NewEvent> {
 		retentionDays: parameters.backups.retentionDays,
 		place: target.aws === null ? "claim" : "bucket",
 	});
-	return { type: "environment.ready", data: { revision } };
+	return {
+		type: isAsleep ? "environment.hibernated" : "environment.ready",
+		data: { revision },
+	};
 }
 
 async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {
