@@ -79,9 +79,15 @@ export const operation = z.strictObject({
 		backup: z.enum(["required", "skip"]).optional(),
 		onFailure: z.enum(["rollback", "keep"]).optional(),
 		data: z.enum(["keep", "restore"]).optional(),
+		/** The backup that is restored. */
+		fromBackup: z.string().optional(),
+		dataFrom: time.optional(),
+		allowOtherVersion: z.boolean().optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),
+	/** When the data were written that are lost by what it restores. Until nobody is kept from writing, it ends now. */
+	dataLoss: z.strictObject({ from: time, to: time }).nullable(),
 	/** `forced`: what was in flight was cut off, and its outcome found out afterwards. */
 	cancellation: z
 		.strictObject({

@@ -10,7 +10,11 @@
 // operation    one attempt to bring an environment to a revision
 // event        one line in the ordered log of an environment
 import type { EnvironmentId, OperationId } from "./ids.ts";
-import type { OperationKind, OperationState } from "./operation.ts";
+import {
+	type OperationKind,
+	type OperationState,
+	operationKinds,
+} from "./operation.ts";
 import type { ShownParameters } from "./parameters.ts";
 import type { Power, Size } from "./spec.ts";
 
@@ -18,6 +22,11 @@ export const lifecycles = [
 	"creating",
 	"ready",
 	"upgrading",
+	"rolling_back",
+	"hibernating",
+	"hibernated",
+	"waking",
+	"restoring",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -86,25 +95,101 @@ const refusals: Record<
 > = {
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
+		restoring: "It is being restored.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
+	backup: {
+		creating: "It is being created: there is nothing to back up yet.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	restore: {
+		creating: "It is being created: there is nothing to restore yet.",
+		upgrading:
+			"It is being upgraded: whether a backup fits is known when that has ended.",
+		rolling_back:
+			"It is being rolled back: whether a backup fits is known when that has ended.",
+		restoring: "It is being restored already.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	rollback: {
+		creating: "It is being created: there is nothing to go back to yet.",
+		restoring: "It is being restored.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	hibernate: {
+		creating: "It is being created: it can be hibernated once it is ready.",
+		upgrading: "It is being upgraded: it can be hibernated once it is ready.",
+		rolling_back:
+			"It is being rolled back: it can be hibernated once it is ready.",
+		restoring: "It is being restored: it can be hibernated once it is ready.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, so nobody knows what would be hibernated. Try that operation again or upgrade it first.",
+	},
+	wake: {
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, and it did not hibernate before. Try that operation again or upgrade it.",
+	},
 	destroy: { destroyed: "It is destroyed already." },
+};
+
+/** What there is nothing of in an environment that never ran. */
+const lacks: Partial<Record<OperationKind, string>> = {
+	upgrade: "to upgrade",
+	rollback: "to go back to",
+	backup: "to back up",
+	restore: "to restore",
 };
 
 export function refusal(
 	verb: Exclude<OperationKind, "create">,
 	environment: Pick<Environment, "lifecycle" | "revision">,
+	/** The kind of the last operation that was begun. */
+	lastBegun?: OperationKind,
 ): string | undefined {
-	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
+	// What failed to change the power, or was cut off in it, touched nothing but that: either way is a way out.
 	if (
-		verb === "upgrade" &&
+		environment.lifecycle === "failed" &&
+		changesPower(verb) &&
+		lastBegun !== undefined &&
+		changesPower(lastBegun)
+	)
+		return undefined;
+	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
+	const lack = lacks[verb];
+	if (
+		lack !== undefined &&
 		environment.lifecycle === "failed" &&
 		environment.revision === null
 	)
-		return "Its create never came to an end, so there is nothing to upgrade. Destroy it and order it anew.";
+		return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
 	return refusals[verb][environment.lifecycle];
 }
+
+const atRest: readonly Lifecycle[] = [
+	"ready",
+	"hibernated",
+	"failed",
+	"destroyed",
+];
+
+/** Whether its desired revision is on its way: it waits to be applied, or is being applied. */
+export const isOnItsWay = (lifecycle: Lifecycle): boolean =>
+	!atRest.includes(lifecycle);
+
+const changesPower = (kind: OperationKind): boolean =>
+	kind === "hibernate" || kind === "wake";
 
 /** The lifecycle after an operation of this kind ended. */
 export function lifecycleAfter(
@@ -112,19 +197,35 @@ export function lifecycleAfter(
 	succeeded: boolean,
 ): Lifecycle {
 	if (!succeeded) return "failed";
+	if (kind === "hibernate") return "hibernated";
 	return kind === "destroy" ? "destroyed" : "ready";
 }
 
-/** The lifecycle while an operation of this kind waits or runs. */
-export const lifecycleDuring: Readonly<Record<OperationKind, Lifecycle>> = {
+/** The lifecycle while an operation of this kind waits or runs; undefined where it leaves lifecycle and health alone. */
+export const lifecycleDuring: Readonly<
+	Record<OperationKind, Lifecycle | undefined>
+> = {
 	create: "creating",
 	upgrade: "upgrading",
+	rollback: "rolling_back",
+	hibernate: "hibernating",
+	wake: "waking",
+	backup: undefined,
+	restore: "restoring",
 	destroy: "destroying",
 };
 
+/** Whether an environment's lifecycle tells of operations of this kind, and their ends. */
+export const movesLifecycle = (kind: OperationKind): boolean =>
+	lifecycleDuring[kind] !== undefined;
+
+export const movingKinds: readonly OperationKind[] =
+	operationKinds.filter(movesLifecycle);
+
 /**
  * The lifecycle of an environment whose newest order was taken back before it began: what the last operation that
- * was begun has made of it, or makes of it now. Without one nothing was ever made: it is `failed`, and empty.
+ * was begun has made of it, or makes of it now. Without one nothing was ever made: it is `failed`, and empty. Only kinds
+ * that move the lifecycle count.
  */
 export function lifecycleWithout(
 	lastBegun:
@@ -135,7 +236,7 @@ export function lifecycleWithout(
 		case "running":
 		case "recovering":
 		case "cancelling":
-			return lifecycleDuring[lastBegun.kind];
+			return lifecycleDuring[lastBegun.kind] ?? "failed";
 		case "succeeded":
 			return lifecycleAfter(lastBegun.kind, true);
 		default:

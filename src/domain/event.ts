@@ -1,13 +1,19 @@
 // The closed list of events: what a reader of the log may meet, and what each carries.
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
-import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Existing } from "./stock.ts";
 
 /** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
 interface ResourceData {
 	readonly kind: string;
+	readonly name: string;
+}
+
+/** `name` names it where it is kept. */
+interface BackupData {
+	readonly backup: BackupId;
 	readonly name: string;
 }
 
@@ -39,6 +45,8 @@ export interface EventData {
 	"operation.failed": {
 		readonly kind: OperationKind;
 		readonly error: FailureRecord;
+		/** The operation that takes it back. */
+		readonly rollback?: OperationId;
 	};
 	/** `exists` is null when it could not be found out. */
 	"operation.cancelled": {
@@ -54,6 +62,8 @@ export interface EventData {
 	"operation.timed_out": {
 		readonly kind: OperationKind;
 		readonly error: FailureRecord;
+		/** The operation that takes it back. */
+		readonly rollback?: OperationId;
 	};
 	"operation.superseded": {
 		readonly kind: OperationKind;
@@ -83,7 +93,27 @@ export interface EventData {
 	"verification.passed": {
 		readonly versions: Readonly<Record<string, string>>;
 	};
+	"backup.completed": BackupData & {
+		/** What ran when it was taken. */
+		readonly revision: number;
+		readonly bytes: number;
+		readonly parts: number;
+		readonly expiresAt: string;
+		readonly durationMs: number;
+	};
+	/** It is whole and fits: it can be restored. */
+	"backup.checked": BackupData & {
+		readonly bytes: number;
+		readonly parts: number;
+	};
+	/** The databases hold what they held at `takenAt`, when `revision` ran. */
+	"backup.restored": BackupData & {
+		readonly revision: number;
+		readonly takenAt: string;
+		readonly durationMs: number;
+	};
 	"environment.ready": { readonly revision: number };
+	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
 }
 
@@ -115,7 +145,11 @@ export const eventTypes = Object.keys({
 	"workload.ready": 0,
 	"workload.stuck": 0,
 	"verification.passed": 0,
+	"backup.completed": 0,
+	"backup.checked": 0,
+	"backup.restored": 0,
 	"environment.ready": 0,
+	"environment.hibernated": 0,
 	"environment.destroyed": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 

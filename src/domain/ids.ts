@@ -5,6 +5,7 @@ export type EnvironmentId = string & { readonly kind: "environment" };
 export type OperationId = string & { readonly kind: "operation" };
 export type TenantId = string & { readonly kind: "tenant" };
 export type TokenId = string & { readonly kind: "token" };
+export type BackupId = string & { readonly kind: "backup" };
 export type TargetId = string & { readonly kind: "target" };
 export type RolloutId = string & { readonly kind: "rollout" };
 
@@ -24,6 +25,7 @@ export const createEnvironmentId = () =>
 export const createOperationId = () => `op_${createSuffix(20)}` as OperationId;
 export const createTenantId = () => `ten_${createSuffix(20)}` as TenantId;
 export const createTokenId = () => `tok_${createSuffix(20)}` as TokenId;
+export const createBackupId = () => `bak_${createSuffix(20)}` as BackupId;
 export const createTargetId = () => `tgt_${createSuffix(20)}` as TargetId;
 export const createRolloutId = () => `rol_${createSuffix(20)}` as RolloutId;
 

@@ -3,13 +3,20 @@ import {
 	describeEnvironment,
 	destroyEnvironment,
 	findEnvironment,
+	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
+	rollbackEnvironment,
 	upgradeEnvironment,
+	wakeEnvironment,
 } from "../contract/environments.ts";
 import type { Environment } from "../domain/environment.ts";
+import type { Operation } from "../domain/operation.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
+import { changePower } from "../operations/power.ts";
+import { isUnneeded, type Unneeded } from "../operations/request.ts";
+import { rollbackEnvironment as orderRollback } from "../operations/rollback.ts";
 import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
 import type { Db } from "../store/db.ts";
 import {
@@ -61,6 +68,15 @@ async function completeEnvironment(db: Db, environment: Environment) {
 	return complete;
 }
 
+/** The operation that was ordered, or that there was nothing to order. */
+async function describeAnswer(db: Db, answer: Operation | Unneeded) {
+	if (!isUnneeded(answer)) return describeOperation(db, answer);
+	const { environment, nothingToDo, revision } = answer;
+	const operations = await listCurrentOperations(db, [environment]);
+	const activeOperation = operations.get(environment) ?? null;
+	return { unneeded: { nothingToDo, environment, revision, activeOperation } };
+}
+
 /** "key=value" texts, as the declaration checked them. */
 const parseLabels = (texts: readonly string[]): Record<string, string> =>
 	Object.fromEntries(
@@ -103,10 +119,30 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		return describeOperation(
+		const { onFailure, backup, ...change } = body;
+		const options = { onFailure, backup };
+		const order = { environment, change, options };
+		return describeAnswer(db, await orderUpgrade(verbs, actor, order));
+	}),
+
+	bind(rollbackEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		return describeAnswer(
 			db,
-			await orderUpgrade(verbs, actor, { environment, change: body }),
+			await orderRollback(verbs, actor, { environment, ...body }),
 		);
+	}),
+
+	bind(hibernateEnvironment, async ({ db, verbs }, { actor, params }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const order = { environment, kind: "hibernate" } as const;
+		return describeAnswer(db, await changePower(verbs, actor, order));
+	}),
+
+	bind(wakeEnvironment, async ({ db, verbs }, { actor, params }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const order = { environment, kind: "wake" } as const;
+		return describeAnswer(db, await changePower(verbs, actor, order));
 	}),
 
 	bind(destroyEnvironment, async ({ db, verbs }, { actor, params, query }) => {

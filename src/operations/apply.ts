@@ -5,9 +5,9 @@
 // next owner begins at the first phase again. So no phase may do what cannot be done twice.
 import type { NewEvent } from "../domain/event.ts";
 import {
+	listPhases,
 	type PhaseName,
 	type PhaseRecord,
-	phasesOf,
 } from "../domain/operation.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import {
@@ -17,8 +17,12 @@ import {
 	endPhase,
 } from "./ending.ts";
 import { applyProgram } from "./phases/applying.ts";
+import { backUp } from "./phases/backing-up.ts";
+import { checkBackup } from "./phases/checking.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
+import { quiesce } from "./phases/quiescing.ts";
+import { restoreBackup } from "./phases/restoring.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
 import { makeRecorder, writeAsOwner } from "./record.ts";
@@ -30,6 +34,10 @@ const runPhase: Record<
 	(work: Work) => Promise<void>
 > = {
 	preparing: prepare,
+	checking: checkBackup,
+	backing_up: backUp,
+	quiescing: quiesce,
+	restoring: restoreBackup,
 	applying: applyProgram,
 	waiting: waitForCluster,
 	verifying: verify,
@@ -59,7 +67,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 						},
 					},
 		);
-		for (const name of phasesOf[operation.kind]) {
+		for (const name of listPhases(operation)) {
 			cancel.requested.throwIfAborted();
 			const startedAt = performance.now();
 			deadline = startDeadline(name, ownership);
@@ -80,6 +88,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 				lease: ownership.lease,
 				signal,
 				record: recorder.record,
+				write: (change) => writeAsOwner(tools.db, ownership, { lost }, change),
 				findings,
 			};
 			if (name !== "finishing") await runPhase[name](work);

@@ -7,12 +7,11 @@ import type { Existing } from "../domain/stock.ts";
 import { Failure, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import type { Db } from "../store/db.ts";
-import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
 import { closeOperation, recordProgress } from "../store/leases.ts";
 import { findOperation } from "../store/operations.ts";
 import type { Ownership } from "./claim.ts";
-import { decideLifecycle } from "./lifecycle.ts";
+import { leaveUnsuccessful } from "./lifecycle.ts";
 import { writeAsOwner } from "./record.ts";
 import { takeStock } from "./stock.ts";
 import type { Findings, Tools, Work } from "./work.ts";
@@ -42,16 +41,18 @@ export async function endCancelled(ending: Ending): Promise<void> {
 /** What exists of the environment at the end of an attempt; null if that cannot be found out. */
 export function lookAround({
 	tools,
-	ownership: { operation, lease, lost },
+	ownership,
 	findings,
 	log,
 }: Ending): Promise<readonly Existing[] | null> {
+	const { operation, lease, lost } = ownership;
 	const work: Work = {
 		tools,
 		operation,
 		lease,
 		signal: lost,
 		record: () => {},
+		write: (change) => writeAsOwner(tools.db, ownership, { lost }, change),
 		findings,
 	};
 	return takeStock(work, log);
@@ -78,11 +79,7 @@ async function writeEnd(
 		error: recordFailure(explain(kind, by, outcome.exists)),
 		...outcome,
 	});
-	const current = await lockEnvironment(trx, environment);
-	await updateEnvironment(trx, environment, {
-		lifecycle: await decideLifecycle(trx, current, "failed"),
-		health: "unknown",
-	});
+	await leaveUnsuccessful(trx, operation);
 	const event: NewEvent = {
 		type: "operation.cancelled",
 		data: { kind, by, ...outcome },

@@ -2,7 +2,6 @@
 // lost lease leads to.
 import type { NewEvent } from "../domain/event.ts";
 import {
-	type FinalState,
 	maxAttempts,
 	type Operation,
 	type PhaseRecord,
@@ -10,19 +9,23 @@ import {
 } from "../domain/operation.ts";
 import { Failure, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
-import { type Db, translateDatabaseError } from "../store/db.ts";
-import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
+import { translateDatabaseError } from "../store/db.ts";
 import { appendEvents } from "../store/events.ts";
 import {
 	closeOperation,
 	recordProgress,
 	releaseLease,
 } from "../store/leases.ts";
+import {
+	decideConsequence,
+	type TroubledEnd,
+	tellEnd,
+} from "./automatic-rollback.ts";
 import { endCancelled, lookAround } from "./cancelled.ts";
 import type { Ownership } from "./claim.ts";
-import { decideLifecycle } from "./lifecycle.ts";
+import { leaveUnsuccessful } from "./lifecycle.ts";
 import { writeAsOwner } from "./record.ts";
-import { explainUpgrade } from "./roll-out.ts";
+import { explainRollOut } from "./roll-out.ts";
 import { refuseIfCancelling } from "./watch-cancel.ts";
 import type { Findings, Tools } from "./work.ts";
 
@@ -167,13 +170,13 @@ async function fail(
 	const last = phases.at(-1);
 	// What may pass was tried as often as is allowed: a person decides how it goes on.
 	const isStalled = cause instanceof Failure && cause.retryable;
-	const told = explainUpgrade(operation, last?.name, cause);
+	const told = explainRollOut(operation, last?.name, cause);
 	const error = recordFailure(
 		isStalled && told instanceof Failure
 			? explainStall(operation, told, last)
 			: told,
 	);
-	const state: FinalState = isStalled
+	const state: TroubledEnd = isStalled
 		? "stalled"
 		: error.code === "timed_out"
 			? "timed_out"
@@ -193,22 +196,22 @@ async function fail(
 			},
 		});
 	}
-	events.push({
-		type: `operation.${state}`,
-		data: { kind: operation.kind, error },
-	});
 	await writeAsOwner(tools.db, ownership, { lost }, async (trx) => {
 		await refuseIfCancelling(trx, lease);
+		const context = { db: trx, sealKey: tools.sealKey };
+		const consequence = await decideConsequence(context, operation, state);
+		const end = tellEnd(operation, { state, error }, consequence);
 		if (last !== undefined) {
 			await recordProgress(trx, lease, { phase: last.name, phases });
 		}
-		await closeOperation(trx, lease, { state, error, exists });
-		await markFailed(trx, ownership);
+		await closeOperation(trx, lease, { state, error: end.error, exists });
+		await leaveUnsuccessful(trx, operation);
 		await appendEvents(
 			trx,
 			{ environment: operation.environment, operation: operation.id },
-			events,
+			[...events, end.event],
 		);
+		await consequence?.carryOut();
 	});
 	return "final";
 }
@@ -227,14 +230,6 @@ function explainStall(
 		advice: `${cause.advice ?? "Remove the cause that the message names."} Then POST /v1/operations/{id}:retry goes on from there; destroying the environment cleans up.`,
 		retryable: true,
 		cause,
-	});
-}
-
-async function markFailed(trx: Db, { operation }: Ownership): Promise<void> {
-	const environment = await lockEnvironment(trx, operation.environment);
-	await updateEnvironment(trx, environment.id, {
-		lifecycle: await decideLifecycle(trx, environment, "failed"),
-		health: "unknown",
 	});
 }
 

@@ -4,7 +4,7 @@ import { Failure } from "../failure.ts";
 import { loadEnvironment } from "../store/environments.ts";
 import { loadRevision } from "../store/revisions.ts";
 import type { moveMember } from "../store/rollouts.ts";
-import type { VerbContext } from "./request.ts";
+import { isUnneeded, type VerbContext } from "./request.ts";
 import { upgradeEnvironment } from "./upgrade.ts";
 
 type Change = Parameters<typeof moveMember>[2];
@@ -28,16 +28,18 @@ export async function orderMember(
 	if (desired.release.name === rollout.release)
 		return skip(`It has the release ${rollout.release} already.`);
 	try {
-		const operation = await upgradeEnvironment(
+		const answer = await upgradeEnvironment(
 			context,
 			{ name: rollout.requestedBy },
 			{
 				environment,
 				change: { release: rollout.release },
-				options: { onFailure: "rollback" },
+				options: { onFailure: "rollback", backup: "required" },
 			},
 		);
-		return { state: "upgrading", operation: operation.id };
+		return isUnneeded(answer)
+			? skip(answer.nothingToDo)
+			: { state: "upgrading", operation: answer.id };
 	} catch (error) {
 		// All that an order is refused for is found before anything is written.
 		if (!(error instanceof Failure) || error.retryable) throw error;

@@ -29,8 +29,13 @@ export type FleetContext = VerbContext & { readonly log: Log };
 /** One pass over all that are open. */
 export async function advanceRollouts(context: FleetContext): Promise<void> {
 	for (const id of await listOpenRollouts(context.db)) {
-		// One member a step: a transaction that held several environments could meet another that holds them too.
-		while (await advance(context, id));
+		try {
+			// One member a step: a transaction that held several environments could meet another that holds them too.
+			while (await advance(context, id));
+		} catch (err) {
+			// The others go on, and this one is tried again with the next pass.
+			context.log.warn({ err, rollout: id }, "a roll-out did not go on");
+		}
 	}
 }
 

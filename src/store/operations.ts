@@ -8,6 +8,7 @@ import {
 	type OperationKind,
 	type OperationOptions,
 	type OperationState,
+	operationKinds,
 } from "../domain/operation.ts";
 import type { Db } from "./db.ts";
 import type { Scope } from "./environments.ts";
@@ -49,7 +50,18 @@ export const toOperation = (row: OperationRow): Operation => ({
 	keepsBackups: row.keeps_backups,
 	options: row.options,
 	causedBy: row.caused_by,
+	isTouched: row.is_touched,
+	restore: decideRestore(row),
 });
+
+const decideRestore = (
+	row: Pick<OperationRow, "restore_begun_at" | "restored_at">,
+): Operation["restore"] =>
+	row.restored_at !== null
+		? "done"
+		: row.restore_begun_at !== null
+			? "begun"
+			: null;
 
 export async function createOperation(
 	db: Db,
@@ -150,22 +162,24 @@ export async function listCurrentOperations(
 	return new Map(rows.map((row) => [row.environment_id, row.id]));
 }
 
-/** Ends operations of this environment that nobody has begun, in favour of a newer one. Returns which. */
+/** Ends operations of this environment, and of these kinds, that nobody has begun, in favour of a newer one. Returns which. */
 export async function supersedeQueued(
 	db: Db,
 	environment: EnvironmentId,
+	kinds: readonly OperationKind[] = operationKinds,
 ): Promise<Operation[]> {
 	const rows = await db
 		.updateTable("operations")
 		.set({ state: "superseded", finished_at: sql<Date>`now()` })
 		.where("environment_id", "=", environment)
 		.where("state", "=", "queued")
+		.where("kind", "in", kinds)
 		.returningAll()
 		.execute();
 	return rows.map(toOperation);
 }
 
-/** The operation of this kind that waits or runs, if there is one. */
+/** The newest operation of this kind that waits or runs, if there is one. */
 export async function findOpenOperation(
 	db: Db,
 	environment: EnvironmentId,
@@ -175,21 +189,23 @@ export async function findOpenOperation(
 		.where("environment_id", "=", environment)
 		.where("kind", "=", kind)
 		.where("finished_at", "is", null)
-		.orderBy("sequence")
+		.orderBy("sequence", "desc")
 		.executeTakeFirst();
 	return row && toOperation(row);
 }
 
-/** The oldest operation of an environment that waits for its turn. */
+/** The oldest operation of an environment, of these kinds, that waits for its turn. */
 export async function findNextQueued(
 	db: Db,
 	environment: EnvironmentId,
+	kinds: readonly OperationKind[] = operationKinds,
 ): Promise<OperationId | undefined> {
 	const row = await db
 		.selectFrom("operations")
 		.select("id")
 		.where("environment_id", "=", environment)
 		.where("state", "=", "queued")
+		.where("kind", "in", kinds)
 		.orderBy("sequence")
 		.executeTakeFirst();
 	return row?.id;

@@ -15,6 +15,7 @@ import {
 	type Door,
 	givenEnvironment,
 	givenReadyEnvironment,
+	givenUpgradedEnvironment,
 	openDoor,
 	type Person,
 } from "./door.ts";
@@ -27,6 +28,8 @@ let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
 let rollout: string;
+let upgradedEnvironment: string;
+let sleepyEnvironment: string;
 
 before(async () => {
 	door = await openDoor();
@@ -34,6 +37,8 @@ before(async () => {
 	environment = given.environment.id;
 	operation = given.operation.id;
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
+	upgradedEnvironment = (await givenUpgradedEnvironment(door)).id;
+	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	rollout = (
 		await orderRollout(
@@ -70,6 +75,10 @@ const examples: Record<
 	findEnvironment: () => ({ id: environment }),
 	describeEnvironment: () => ({ id: environment, body: { description: "x" } }),
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
+	rollbackEnvironment: () => ({ id: upgradedEnvironment, body: {} }),
+	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
+	// It waits behind the order before.
+	wakeEnvironment: () => ({ id: sleepyEnvironment }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

@@ -8,6 +8,7 @@ import { openFeed } from "../../src/feed/listen.ts";
 import type { Limits } from "../../src/http/limits.ts";
 import { makeServer } from "../../src/http/server.ts";
 import type { Reach } from "../../src/operations/reach.ts";
+import { upgradeEnvironment } from "../../src/operations/upgrade.ts";
 import type { Db } from "../../src/store/db.ts";
 import {
 	loadEnvironment,
@@ -21,6 +22,7 @@ import {
 	type Installation,
 	noReach,
 } from "../support/given.ts";
+import { loadOrdered } from "../support/ordered.ts";
 
 export interface Person {
 	readonly actor: Actor;
@@ -185,6 +187,28 @@ export async function givenReadyEnvironment(door: Door, name?: string) {
 		lifecycle: "ready",
 		health: "healthy",
 		revision: 1,
+	});
+	return loadEnvironment(door.db, environment.id);
+}
+
+/** One that was ready and was upgraded, to its end. */
+export async function givenUpgradedEnvironment(door: Door, name?: string) {
+	const environment = await givenReadyEnvironment(door, name);
+	const { id, revisionTo } = loadOrdered(
+		await upgradeEnvironment(door.installation, door.operator.actor, {
+			environment,
+			change: { parameters: { theme: "dark" } },
+		}),
+	);
+	await door.db
+		.updateTable("operations")
+		.set({ started_at: new Date() })
+		.where("id", "=", id)
+		.execute();
+	await endOperation(door.db, id);
+	await updateEnvironment(door.db, environment.id, {
+		lifecycle: "ready",
+		revision: revisionTo,
 	});
 	return loadEnvironment(door.db, environment.id);
 }

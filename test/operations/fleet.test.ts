@@ -93,7 +93,7 @@ async function endOf(
 		retryable: false,
 	};
 	await sql`update operations set state = ${state}, started_at = coalesce(started_at, now()), finished_at = now(),
-		error = ${state === "failed" ? JSON.stringify(error) : null}
+		is_touched = ${state !== "superseded"}, error = ${state === "failed" ? JSON.stringify(error) : null}
 		where environment_id = ${environment} and finished_at is null`.execute(
 		database.db,
 	);

@@ -1,6 +1,9 @@
 // The end of an attempt that succeeded: operation, environment and last events in one transaction.
+import { backupPlaces } from "../../domain/backup.ts";
+import { lifecycleAfter, movesLifecycle } from "../../domain/environment.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import { noChanges, type PhaseRecord } from "../../domain/operation.ts";
+import { keepBackups, markGone } from "../../store/backups.ts";
 import type { Db } from "../../store/db.ts";
 import {
 	lockEnvironment,
@@ -23,10 +26,7 @@ export async function finish(
 ): Promise<void> {
 	const { operation, lease, findings } = work;
 	const changes = findings.changes ?? noChanges;
-	const moved =
-		operation.kind === "destroy"
-			? await letGo(trx, work)
-			: await settle(trx, work);
+	const moved = await move(trx, work);
 	await recordProgress(trx, lease, {
 		phase: "finishing",
 		phases: last.phases,
@@ -38,7 +38,7 @@ export async function finish(
 		{ environment: operation.environment, operation: operation.id },
 		[
 			...last.events,
-			moved,
+			...moved,
 			{
 				type: "operation.succeeded",
 				data: { kind: operation.kind, changes },
@@ -47,19 +47,40 @@ export async function finish(
 	);
 }
 
+/** What the end makes of the environment, and the events that say so. */
+async function move(trx: Db, work: Work): Promise<readonly NewEvent[]> {
+	const { kind } = work.operation;
+	if (!movesLifecycle(kind)) return [];
+	return [await (kind === "destroy" ? letGo(trx, work) : settle(trx, work))];
+}
+
 async function settle(trx: Db, work: Work): Promise<NewEvent> {
 	const { operation, findings } = work;
 	const environment = await lockEnvironment(trx, operation.environment);
 	const revision = operation.revisionTo ?? environment.desiredRevision;
+	const isAsleep = operation.kind === "hibernate";
 	await updateEnvironment(trx, environment.id, {
-		lifecycle: await decideLifecycle(trx, environment, "ready"),
-		health: "healthy",
+		lifecycle: await decideLifecycle(
+			trx,
+			environment,
+			lifecycleAfter(operation.kind, true),
+		),
+		health: isAsleep ? "unknown" : "healthy",
 		revision,
 		endpoints: take(work, "outputs").endpoints,
-		versions: findings.versions ?? {},
+		// What sleeps was not asked; it is what it was.
+		...(isAsleep ? {} : { versions: findings.versions ?? {} }),
 		warnings: take(work, "outputs").warnings ?? [],
 	});
-	return { type: "environment.ready", data: { revision } };
+	const { parameters, target } = take(work, "run").input;
+	await keepBackups(trx, environment.id, {
+		retentionDays: parameters.backups.retentionDays,
+		place: target.aws === null ? "claim" : "bucket",
+	});
+	return {
+		type: isAsleep ? "environment.hibernated" : "environment.ready",
+		data: { revision },
+	};
 }
 
 async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {
@@ -72,5 +93,10 @@ async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {
 		warnings: [],
 	});
 	await deleteSecrets(trx, operation.environment);
+	await markGone(
+		trx,
+		operation.environment,
+		operation.keepsBackups ? ["claim"] : backupPlaces,
+	);
 	return { type: "environment.destroyed", data: {} };
 }
