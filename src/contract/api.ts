@@ -15,6 +15,7 @@ import {
 	listEnvironments,
 	listRevisions,
 	refreshEnvironment,
+	rollbackEnvironment,
 	upgradeEnvironment,
 	wakeEnvironment,
 } from "./environments.ts";
@@ -28,8 +29,15 @@ import {
 	retryOperation,
 } from "./operations.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
+import {
+	abortRollout,
+	createRollout,
+	findRollout,
+	listRollouts,
+	resumeRollout,
+} from "./rollouts.ts";
 import { listTargets } from "./targets.ts";
-import { createTenant, listTenants } from "./tenants.ts";
+import { changeTenant, createTenant, listTenants } from "./tenants.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
 export const api: readonly Endpoint[] = [
@@ -39,6 +47,7 @@ export const api: readonly Endpoint[] = [
 	describeEnvironment,
 	refreshEnvironment,
 	upgradeEnvironment,
+	rollbackEnvironment,
 	hibernateEnvironment,
 	wakeEnvironment,
 	destroyEnvironment,
@@ -58,8 +67,14 @@ export const api: readonly Endpoint[] = [
 	createRelease,
 	listTargets,
 	listLeftovers,
+	createRollout,
+	listRollouts,
+	findRollout,
+	resumeRollout,
+	abortRollout,
 	listTenants,
 	createTenant,
+	changeTenant,
 	listTokens,
 	createToken,
 	revokeToken,

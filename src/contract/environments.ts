@@ -11,6 +11,7 @@ import {
 	environmentSpec,
 	labels,
 	powers,
+	rollbackOrder,
 	sizes,
 } from "../domain/spec.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
@@ -247,6 +248,20 @@ export const refreshEnvironment = {
 	}),
 	status: 202,
 	response: operation,
+} as const satisfies Endpoint;
+
+export const rollbackEnvironment = {
+	name: "rollbackEnvironment",
+	summary:
+		"Go back to an older revision that worked: its program, release, size and parameters, against what is there now. Without `to`, to the last one before the current one.",
+	method: "POST",
+	path: "/v1/environments/{id}:rollback",
+	role: "operator",
+	params: byId,
+	body: rollbackOrder,
+	status: 202,
+	response: operation,
+	unneeded,
 	orders: true,
 } as const satisfies Endpoint;
 

@@ -40,10 +40,23 @@ export const operation = z.strictObject({
 		delete: count,
 		same: count,
 	}),
-	/** How many are before it (`farthestPlace`: that many or more), and which of its own environment must end first. */
 	queue: z.strictObject({
-		position: count,
-		waitingFor: z.string().nullable(),
+		position: count.describe(
+			"How many are before it, by the order in which workers take them: the tenant with the least under way first. 200: that many or more.",
+		),
+		waitingFor: z
+			.string()
+			.nullable()
+			.describe("The operation of its own environment that must end first."),
+		reason: z
+			.string()
+			.nullable()
+			.describe("Why it does not begin now, as a sentence."),
+		expectedStartAt: time
+			.nullable()
+			.describe(
+				"Reckoned from how long the last operations of its kind took; null when nothing is known.",
+			),
 	}),
 	requestedBy: z.string(),
 	createdAt: time,
@@ -68,12 +81,15 @@ export const operation = z.strictObject({
 		data: z.enum(["keep", "restore"]).optional(),
 		/** The backup that is restored. */
 		fromBackup: z.string().optional(),
+		dataFrom: time.optional(),
 		allowOtherVersion: z.boolean().optional(),
 		repair: z.boolean().optional(),
 		acknowledge: z.boolean().optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),
+	/** When the data were written that are lost by what it restores. Until nobody is kept from writing, it ends now. */
+	dataLoss: z.strictObject({ from: time, to: time }).nullable(),
 	/** `forced`: what was in flight was cut off, and its outcome found out afterwards. */
 	cancellation: z
 		.strictObject({

@@ -36,6 +36,7 @@ export interface KeptBackup extends Omit<Backup, "takenAt"> {
 const reasons: Readonly<Partial<Record<OperationKind, BackupReason>>> = {
 	backup: "on_demand",
 	upgrade: "before_upgrade",
+	rollback: "before_rollback",
 	restore: "before_restore",
 	destroy: "before_destroy",
 };

@@ -25,6 +25,7 @@ export const lifecycles = [
 	"creating",
 	"ready",
 	"upgrading",
+	"rolling_back",
 	"hibernating",
 	"hibernated",
 	"waking",
@@ -119,13 +120,26 @@ const refusals: Record<
 		hibernating: "It is being hibernated. Wake it first.",
 		hibernated: "It is hibernated. Wake it first.",
 		waking: "It is waking up.",
+		rolling_back:
+			"It is being rolled back: whether a backup fits is known when that has ended.",
 		restoring: "It is being restored already.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	rollback: {
+		creating: "It is being created: there is nothing to go back to yet.",
+		restoring: "It is being restored.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		waking: "It is waking up.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
 	hibernate: {
 		creating: "It is being created: it can be hibernated once it is ready.",
 		upgrading: "It is being upgraded: it can be hibernated once it is ready.",
+		rolling_back:
+			"It is being rolled back: it can be hibernated once it is ready.",
 		restoring: "It is being restored: it can be hibernated once it is ready.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
@@ -152,6 +166,7 @@ const refusals: Record<
 /** What there is nothing of in an environment that never ran. */
 const lacks: Partial<Record<OperationKind, string>> = {
 	upgrade: "to upgrade",
+	rollback: "to go back to",
 	backup: "to back up",
 	restore: "to restore",
 };
@@ -191,6 +206,17 @@ export function decidePower(lifecycle: Lifecycle, desired: Power): Power {
 	return lifecycle === "hibernated" ? "hibernated" : desired;
 }
 
+const atRest: readonly Lifecycle[] = [
+	"ready",
+	"hibernated",
+	"failed",
+	"destroyed",
+];
+
+/** Whether its desired revision is on its way: it waits to be applied, or is being applied. */
+export const isOnItsWay = (lifecycle: Lifecycle): boolean =>
+	!atRest.includes(lifecycle);
+
 const changesPower = (kind: OperationKind): boolean =>
 	kind === "hibernate" || kind === "wake";
 
@@ -210,6 +236,7 @@ export const lifecycleDuring: Readonly<
 > = {
 	create: "creating",
 	upgrade: "upgrading",
+	rollback: "rolling_back",
 	hibernate: "hibernating",
 	wake: "waking",
 	backup: undefined,

@@ -47,6 +47,8 @@ export interface EventData {
 	"operation.failed": {
 		readonly kind: OperationKind;
 		readonly error: FailureRecord;
+		/** The operation that takes it back. */
+		readonly rollback?: OperationId;
 	};
 	/** `exists` is null when it could not be found out. */
 	"operation.cancelled": {
@@ -62,6 +64,8 @@ export interface EventData {
 	"operation.timed_out": {
 		readonly kind: OperationKind;
 		readonly error: FailureRecord;
+		/** The operation that takes it back. */
+		readonly rollback?: OperationId;
 	};
 	"operation.superseded": {
 		readonly kind: OperationKind;

@@ -7,6 +7,7 @@ export type TenantId = string & { readonly kind: "tenant" };
 export type TokenId = string & { readonly kind: "token" };
 export type BackupId = string & { readonly kind: "backup" };
 export type TargetId = string & { readonly kind: "target" };
+export type RolloutId = string & { readonly kind: "rollout" };
 
 // Lower-case letters and digits without those that look alike, so that an id can be read aloud. 32 of them: 5 bits each.
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -26,6 +27,7 @@ export const createTenantId = () => `ten_${createSuffix(20)}` as TenantId;
 export const createTokenId = () => `tok_${createSuffix(20)}` as TokenId;
 export const createBackupId = () => `bak_${createSuffix(20)}` as BackupId;
 export const createTargetId = () => `tgt_${createSuffix(20)}` as TargetId;
+export const createRolloutId = () => `rol_${createSuffix(20)}` as RolloutId;
 
 /** Whether a path segment is an environment's id and not its name: names cannot contain an underscore. */
 export const isEnvironmentId = (text: string): text is EnvironmentId =>

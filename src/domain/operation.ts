@@ -11,6 +11,7 @@ export const operationKinds = [
 	"hibernate",
 	"wake",
 	"refresh",
+	"rollback",
 	"destroy",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
@@ -112,6 +113,17 @@ export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 		"verifying",
 		"finishing",
 	],
+	rollback: [
+		"preparing",
+		"checking",
+		"backing_up",
+		"quiescing",
+		"restoring",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
 	backup: ["preparing", "backing_up", "finishing"],
 	restore: [
 		"preparing",
@@ -137,9 +149,42 @@ export const listPhases = (
 		(phase) => isNeedless[phase]?.(operation) !== true,
 	);
 
+/** Whether a backup takes the place of the data. */
+export const restores = ({
+	kind,
+	options,
+}: Pick<Operation, "kind" | "options">): boolean =>
+	kind === "restore" || options.data === "restore";
+
 /** What was restored once is neither prepared nor done again: somebody may have written since. */
-const isRestored = ({ restore }: Pick<Operation, "restore">): boolean =>
-	restore === "done";
+const isNotToBeRestored = (
+	operation: Pick<Operation, "kind" | "options" | "restore">,
+): boolean => !restores(operation) || operation.restore === "done";
+
+/** A window of time, in ISO 8601. */
+export interface Window {
+	readonly from: string;
+	readonly to: string;
+}
+
+/**
+ * When the data were written that are lost by it; null if none are. As long as nobody is kept from writing, it ends now;
+ * it may seem longer than it is where more than one attempt was needed.
+ */
+export function findDataLoss(
+	operation: Pick<
+		Operation,
+		"kind" | "options" | "phases" | "finishedAt" | "restore"
+	>,
+	now: Date,
+): Window | null {
+	const { options, phases, finishedAt, restore } = operation;
+	const from = options.dataFrom;
+	if (from === undefined || !restores(operation)) return null;
+	if (finishedAt !== null && restore === null) return null;
+	const quiesced = phases.find(({ name }) => name === "quiescing");
+	return { from, to: quiesced?.startedAt ?? (finishedAt ?? now).toISOString() };
+}
 
 /** A refresh that only looks ends after its look. */
 const isLookOnly = ({ kind, options }: Pick<Operation, "kind" | "options">) =>
@@ -159,11 +204,12 @@ const isNeedless: Readonly<
 		>
 	>
 > = {
-	checking: isRestored,
+	checking: isNotToBeRestored,
 	backing_up: ({ kind, options }) =>
 		kind !== "backup" && options.backup !== "required",
-	quiescing: isRestored,
-	restoring: isRestored,
+	quiescing: (operation) =>
+		operation.kind !== "hibernate" && isNotToBeRestored(operation),
+	restoring: isNotToBeRestored,
 	...onlyToRepair,
 };
 
@@ -206,7 +252,14 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 
 /** Whether it is rolled out stage by stage, each of which must run before the next one is touched. */
 export const goesByStages = (kind: OperationKind): boolean =>
-	kind === "upgrade" || kind === "restore" || kind === "wake";
+	stagedKinds.includes(kind);
+
+const stagedKinds: readonly OperationKind[] = [
+	"upgrade",
+	"rollback",
+	"wake",
+	"restore",
+];
 
 /** How long a phase may take, in milliseconds, where the target says nothing else. What goes by stages waits for them while it applies. */
 export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
@@ -245,9 +298,6 @@ export const cancelDeadlinesMs = {
 	/** All of it, counted from the request. */
 	whole: 2 * 60_000,
 };
-
-/** How far a place in the queue is counted: a count takes as long as the queue is, and every order asks for its own. */
-export const farthestPlace = 200;
 
 /** How often an operation is begun before the service gives up and says so: it is stalled then. */
 export const maxAttempts = 5;
@@ -360,6 +410,8 @@ export interface OperationOptions {
 	readonly data?: "keep" | "restore";
 	/** Of what restores: which backup. */
 	readonly fromBackup?: BackupId;
+	/** When that one was taken, as ISO 8601: what was written since then is lost. */
+	readonly dataFrom?: string;
 	/** Of a restore: whether a backup of another minor version is taken, too. */
 	readonly allowOtherVersion?: boolean;
 	/** Of a refresh: whether it puts right what differs. */

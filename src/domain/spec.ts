@@ -15,6 +15,12 @@ export type Size = (typeof sizes)[number];
 export const powers = ["on", "hibernated"] as const;
 export type Power = (typeof powers)[number];
 
+/** `rollback`: what failed is taken back by the service itself. `keep`: it stays as it is, to be looked at. */
+export const onFailures = ["rollback", "keep"] as const;
+
+/** What a rollback does with the data: they stay, or those from before the upgrade come back. */
+export const dataChoices = ["keep", "restore"] as const;
+
 /** Whether what changes data goes on without a backup from just before. */
 export const backupChoices = ["required", "skip"] as const;
 
@@ -61,12 +67,13 @@ export const environmentSpec = z.strictObject({
 
 export type EnvironmentSpec = z.infer<typeof environmentSpec>;
 
-/** What an upgrade changes. What is not given stays as it was last asked for. */
+/** What an upgrade changes, and what its failure leads to. What is not given stays as it was last asked for. */
 export const environmentChange = z
 	.strictObject({
 		release: releaseName.optional(),
 		size: z.enum(sizes).optional(),
 		parameters: parametersChange.optional(),
+		onFailure: z.enum(onFailures).default("rollback"),
 		backup: z.enum(backupChoices).default("required"),
 	})
 	.refine(
@@ -79,6 +86,16 @@ export type EnvironmentChange = Pick<
 	z.infer<typeof environmentChange>,
 	"release" | "size" | "parameters"
 >;
+
+/** To which revision a rollback goes back, and with which data. */
+export const rollbackOrder = z.strictObject({
+	/** The last before the current one that was applied to its end. */
+	to: z.int().min(1).optional(),
+	data: z.enum(dataChoices).default("keep"),
+	backup: z.enum(backupChoices).default("required"),
+});
+
+export type RollbackOrder = z.infer<typeof rollbackOrder>;
 
 /** Which backup is put in place of the data, and what happens to those first. */
 export const restoreOrder = z.strictObject({

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { TargetId } from "./ids.ts";
 import { phaseNames } from "./operation.ts";
+import { concurrentOperations } from "./tenant.ts";
 
 const dnsName =
 	/^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -95,6 +96,7 @@ export const targetSettings = z.strictObject({
 		.describe(
 			"How often each environment is compared with what was applied, when nothing waits for a worker; 0: never by itself.",
 		),
+	concurrentOperations,
 	podSecurity: z
 		.enum(["baseline", "restricted"])
 		.default("baseline")

@@ -17,6 +17,7 @@ import { healthRoutes } from "./health.ts";
 import { leftoverRoutes } from "./leftovers.ts";
 import { operationRoutes } from "./operations.ts";
 import { readPath, refuse } from "./refuse.ts";
+import { rolloutRoutes } from "./rollouts.ts";
 import { tenantRoutes } from "./tenants.ts";
 import { tokenRoutes } from "./tokens.ts";
 
@@ -27,6 +28,7 @@ const routes: readonly Route[] = [
 	...eventRoutes,
 	...catalogueRoutes,
 	...leftoverRoutes,
+	...rolloutRoutes,
 	...tenantRoutes,
 	...tokenRoutes,
 	...healthRoutes,

@@ -7,6 +7,7 @@ import {
 	listEnvironments,
 	listRevisions,
 	refreshEnvironment,
+	rollbackEnvironment,
 	upgradeEnvironment,
 	wakeEnvironment,
 } from "../contract/environments.ts";
@@ -17,6 +18,7 @@ import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts
 import { changePower } from "../operations/power.ts";
 import { refreshEnvironment as orderRefresh } from "../operations/refresh.ts";
 import { isUnneeded, type Unneeded } from "../operations/request.ts";
+import { rollbackEnvironment as orderRollback } from "../operations/rollback.ts";
 import { planSchedule } from "../operations/schedules.ts";
 import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
 import type { Db } from "../store/db.ts";
@@ -124,13 +126,17 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const { onFailure, backup, ...change } = body;
+		const options = { onFailure, backup };
+		const order = { environment, change, options };
+		return describeAnswer(db, await orderUpgrade(verbs, actor, order));
+	}),
+
+	bind(rollbackEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
 		return describeAnswer(
 			db,
-			await orderUpgrade(verbs, actor, {
-				environment,
-				change: body,
-				options: { backup: body.backup },
-			}),
+			await orderRollback(verbs, actor, { environment, ...body }),
 		);
 	}),
 

@@ -41,6 +41,8 @@ export async function request(
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
 		readonly actor: Pick<Actor, "name">;
+		/** Undefined: a new one. */
+		readonly id?: OperationId | undefined;
 		/** The operation that this one tries again. */
 		readonly retryOf?: OperationId;
 		readonly keepsBackups?: boolean;
@@ -49,7 +51,7 @@ export async function request(
 		readonly causedBy?: OperationId;
 	},
 ): Promise<Operation> {
-	const id = createOperationId();
+	const id = order.id ?? createOperationId();
 	const operation = await createOperation(transaction, {
 		id,
 		environment: order.environment,

@@ -53,6 +53,7 @@ export async function restoreEnvironment(
 			actor,
 			options: {
 				fromBackup: backup.id,
+				dataFrom: backup.takenAt.toISOString(),
 				backup: order.backupFirst,
 				allowOtherVersion: order.allowOtherVersion,
 			},

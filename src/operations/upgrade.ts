@@ -1,26 +1,18 @@
 // Orders that an environment be brought to another release, size or other parameters: the next revision, and
 // the operation that rolls it out.
-import { isDeepStrictEqual } from "node:util";
 import { currentVersions } from "../domain/blueprint.ts";
-import { dataKinds, findForbiddenChanges } from "../domain/change.ts";
 import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
-import type { Parameters } from "../domain/parameters.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
 import type { Release } from "../domain/release.ts";
-import type { BlueprintName, EnvironmentChange, Size } from "../domain/spec.ts";
+import type { BlueprintName, EnvironmentChange } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure, type FieldError } from "../failure.ts";
+import { inTransaction } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { supersedeQueued } from "../store/operations.ts";
 import { findRelease } from "../store/releases.ts";
-import {
-	loadBegunRevision,
-	loadReachedRevision,
-	loadRevision,
-	type StoredRevision,
-} from "../store/revisions.ts";
-import { loadParameters, recordRevision } from "./parameters.ts";
+import { recordRevision } from "./parameters.ts";
 import {
 	isUnneeded,
 	nudge,
@@ -29,25 +21,18 @@ import {
 	type Unneeded,
 	type VerbContext,
 } from "./request.ts";
+import { findLosses, findNothing, openLastWish, type Wish } from "./wish.ts";
 
 const untouched = "Nothing was ordered.";
 
-/** All that one revision wishes for. Holds secrets. */
-interface Wish {
-	readonly blueprintVersion: string;
-	readonly release: Release;
-	readonly size: Size;
-	readonly parameters: Parameters;
-}
-
 /**
- * Waits its turn behind a running operation; an upgrade that has not begun is superseded. Throws `conflict` when the
- * state of the environment forbids it, and `invalid_request` when the release does not
- * exist or the change cannot be carried out.
+ * In the caller's transaction, if the context's connection is one. Waits its turn behind a running operation; an upgrade
+ * that has not begun is superseded. Throws `conflict` when the state of the environment forbids it, and
+ * `invalid_request` when the release does not exist or the change cannot be carried out.
  */
 export async function upgradeEnvironment(
 	context: VerbContext,
-	actor: Actor,
+	actor: Pick<Actor, "name">,
 	order: {
 		readonly environment: Environment;
 		readonly change: EnvironmentChange;
@@ -55,25 +40,25 @@ export async function upgradeEnvironment(
 		readonly options?: OperationOptions;
 	},
 ): Promise<Operation | Unneeded> {
-	const answer = await context.db.transaction().execute(async (trx) => {
+	const answer = await inTransaction(context.db, async (trx) => {
 		const inside = { ...context, db: trx };
 		const current = await lockEnvironment(trx, order.environment.id);
 		const reason = refusal("upgrade", current);
 		if (reason !== undefined) throw refuse(reason);
-		const begun = await openWish(
-			inside,
-			await loadBegunRevision(trx, current.id),
-		);
-		const before = await findBase(inside, current, begun);
+		const before = await openLastWish(inside, current);
 		const wish = await applyChange(inside, before, {
 			...order.change,
 			blueprint: current.blueprint as BlueprintName,
 		});
 		const nothing = findNothing(current, before, wish);
 		if (nothing !== undefined) return nothing;
-		await refuseLoss(inside, current, wish);
+		const losses = await findLosses(inside, current, wish);
+		if (losses.length > 0) throw refuseFields(losses);
 
-		const superseded = await supersedeQueued(trx, current.id, ["upgrade"]);
+		const superseded = await supersedeQueued(trx, current.id, [
+			"upgrade",
+			"rollback",
+		]);
 		const number = current.desiredRevision + 1;
 		await recordRevision(inside, {
 			environment: current.id,
@@ -97,25 +82,6 @@ export async function upgradeEnvironment(
 	});
 	if (!isUnneeded(answer)) nudge(context, answer);
 	return answer;
-}
-
-/** What a change builds on: the last that was asked for, unless it was taken back before anybody began it. */
-async function findBase(
-	context: VerbContext,
-	{ id, lifecycle, desiredRevision }: Environment,
-	begun: Wish,
-): Promise<Wish> {
-	if (lifecycle !== "upgrading" && lifecycle !== "waking") return begun;
-	return openWish(context, await loadRevision(context.db, id, desiredRevision));
-}
-
-async function openWish(
-	context: VerbContext,
-	revision: StoredRevision,
-): Promise<Wish> {
-	const { environment, blueprintVersion, release, size } = revision;
-	const parameters = await loadParameters(context, environment, revision);
-	return { blueprintVersion, release, size, parameters };
 }
 
 async function applyChange(
@@ -159,41 +125,6 @@ async function findOrderedRelease(
 		);
 	}
 	return { name: release.name, images: release.images };
-}
-
-/** After a failure there is always something to do: nobody knows how far it came. */
-function findNothing(
-	{ id, lifecycle, revision, desiredRevision }: Environment,
-	before: Wish,
-	wish: Wish,
-): Unneeded | undefined {
-	if (lifecycle === "failed" || !isDeepStrictEqual(before, wish)) return;
-	return lifecycle === "ready"
-		? {
-				environment: id,
-				nothingToDo: `There is nothing to change: it runs exactly that already, as revision ${revision}.`,
-				revision: revision ?? desiredRevision,
-			}
-		: {
-				environment: id,
-				nothingToDo: `There is nothing to change: exactly that is on its way already, as revision ${desiredRevision}.`,
-				revision: desiredRevision,
-			};
-}
-
-/** A failed upgrade may have made claims larger or a replica set of three: then its revision counts, not the one that runs. */
-async function refuseLoss(
-	context: VerbContext,
-	{ id, revision }: Environment,
-	wish: Wish,
-): Promise<void> {
-	const reached = await loadReachedRevision(context.db, id, {
-		running: revision ?? 1,
-		kinds: dataKinds,
-	});
-	const before = await openWish(context, reached);
-	const errors = findForbiddenChanges(before, wish);
-	if (errors.length > 0) throw refuseFields(errors);
 }
 
 const refuse = (

@@ -17,6 +17,7 @@ import type {
 	BackupId,
 	EnvironmentId,
 	OperationId,
+	RolloutId,
 	TargetId,
 	TenantId,
 	TokenId,
@@ -31,11 +32,18 @@ import type {
 } from "../domain/operation.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
 import type { ReleaseImages } from "../domain/release.ts";
+import type {
+	MemberState,
+	RolloutSelector,
+	RolloutState,
+	RolloutStep,
+	RolloutWindow,
+} from "../domain/rollout.ts";
 import type { Schedule } from "../domain/schedule.ts";
 import type { Power, Size } from "../domain/spec.ts";
 import type { Existing } from "../domain/stock.ts";
 import type { TargetSettings } from "../domain/target.ts";
-import type { Role } from "../domain/tenant.ts";
+import type { Role, TenantSettings } from "../domain/tenant.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
 import { isUnprepared, prepareStatements } from "./prepared.ts";
 
@@ -47,7 +55,17 @@ type OptionalTime = ColumnType<
 >;
 
 export interface Tables {
-	tenants: { id: TenantId; name: string; created_at: Time };
+	tenants: {
+		id: TenantId;
+		name: string;
+		settings: JSONColumnType<
+			Partial<TenantSettings>,
+			string | undefined,
+			string
+		>;
+		served_at: OptionalTime;
+		created_at: Time;
+	};
 	tokens: {
 		id: TokenId;
 		tenant_id: TenantId;
@@ -153,6 +171,7 @@ export interface Tables {
 		id: OperationId;
 		sequence: Generated<number>;
 		environment_id: EnvironmentId;
+		tenant_id: TenantId;
 		kind: OperationKind;
 		state: OperationState;
 		phase: PhaseName | null;
@@ -186,6 +205,41 @@ export interface Tables {
 		finished_at: OptionalTime;
 		deadline_at: OptionalTime;
 	};
+	workers: {
+		name: string;
+		slots: number;
+		is_short_of_memory: boolean;
+		seen_at: Time;
+	};
+	rollouts: {
+		id: RolloutId;
+		release: string;
+		selector: JSONColumnType<RolloutSelector>;
+		max_concurrent: number;
+		pause_seconds: number | null;
+		time_window: JSONColumnType<
+			RolloutWindow | null,
+			string | null,
+			string | null
+		>;
+		state: RolloutState;
+		requested_by: string;
+		aborted_by: string | null;
+		has_paused: Generated<boolean>;
+		resumes_at: OptionalTime;
+		timeline: JSONColumnType<RolloutStep[], string | undefined, string>;
+		created_at: Time;
+		finished_at: OptionalTime;
+	};
+	rollout_members: {
+		rollout_id: RolloutId;
+		ordinal: number;
+		environment_id: EnvironmentId;
+		state: MemberState;
+		operation_id: OperationId | null;
+		rollback_id: OperationId | null;
+		reason: string | null;
+	};
 	backups: {
 		id: BackupId;
 		environment_id: EnvironmentId;
@@ -217,6 +271,12 @@ export interface Tables {
 
 /** A connection pool or a transaction. */
 export type Db = Kysely<Tables>;
+
+/** In the transaction that `db` is already, or else in one of its own. */
+export const inTransaction = <T>(
+	db: Db,
+	work: (transaction: Db) => Promise<T>,
+): Promise<T> => (db.isTransaction ? work(db) : db.transaction().execute(work));
 
 export interface Database {
 	readonly db: Db;

@@ -25,6 +25,8 @@ export interface NewRevision {
 	readonly power?: Power;
 	/** The revision whose content it repeats. */
 	readonly basedOn?: number;
+	/** Of the code that it runs. Undefined: of the code that this version of the blueprint has. */
+	readonly digest?: string | null;
 }
 
 export async function createRevision(
@@ -43,7 +45,9 @@ export async function createRevision(
 			parameters: JSON.stringify(revision.parameters),
 			power: revision.power ?? "on",
 			based_on: revision.basedOn ?? null,
-			digest: selectDigest(revision.environment, revision.blueprintVersion),
+			digest:
+				revision.digest ??
+				selectDigest(revision.environment, revision.blueprintVersion),
 		})
 		.execute();
 }
@@ -147,6 +151,21 @@ export async function loadReachedRevision(
 			.limit(1)
 			.executeTakeFirstOrThrow(),
 	);
+}
+
+/** The revisions that were brought to their end, newest first. */
+export async function listSucceededRevisions(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<StoredRevision[]> {
+	const succeeded = selectBegun(db, environment)
+		.where("o.state", "=", "succeeded")
+		.where("o.kind", "in", movingKinds);
+	const rows = await selectRevisions(db, environment)
+		.where("number", "in", succeeded)
+		.orderBy("number", "desc")
+		.execute();
+	return rows.map(toRevision);
 }
 
 /** The wished-for revision of each environment, by id. */

@@ -1,6 +1,7 @@
 // Runs what must be looked at again and again on timers: one pass of each at a time, and a pass that fails is followed by
 // the next.
 import type { Log } from "../log.ts";
+import { advanceRollouts, type FleetContext } from "../operations/fleet.ts";
 import {
 	followSchedules,
 	type ScheduleContext,
@@ -26,6 +27,15 @@ export const startTicking = (context: SweepContext): Ticker =>
 		everyMs: 500,
 		log: context.log,
 		run: () => sweep(context),
+	});
+
+export const startAdvancingRollouts = (context: FleetContext): Ticker =>
+	startPass({
+		what: "the pass over roll-outs",
+		// A member's upgrade takes seconds at least.
+		everyMs: 1_000,
+		log: context.log,
+		run: () => advanceRollouts(context),
 	});
 
 export const startFollowingSchedules = (context: ScheduleContext): Ticker =>

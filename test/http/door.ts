@@ -9,6 +9,7 @@ import { openFeed } from "../../src/feed/listen.ts";
 import type { Limits } from "../../src/http/limits.ts";
 import { makeServer } from "../../src/http/server.ts";
 import type { Reach } from "../../src/operations/reach.ts";
+import { upgradeEnvironment } from "../../src/operations/upgrade.ts";
 import { recordBackup } from "../../src/store/backups.ts";
 import type { Db } from "../../src/store/db.ts";
 import {
@@ -24,6 +25,7 @@ import {
 	type Installation,
 	noReach,
 } from "../support/given.ts";
+import { loadOrdered } from "../support/ordered.ts";
 
 export interface Person {
 	readonly actor: Actor;
@@ -215,6 +217,28 @@ export async function givenBackup(
 		takenAt: new Date(),
 		retentionDays: 14,
 	});
+}
+
+/** One that was ready and was upgraded, to its end. */
+export async function givenUpgradedEnvironment(door: Door, name?: string) {
+	const environment = await givenReadyEnvironment(door, name);
+	const { id, revisionTo } = loadOrdered(
+		await upgradeEnvironment(door.installation, door.operator.actor, {
+			environment,
+			change: { parameters: { theme: "dark" } },
+		}),
+	);
+	await door.db
+		.updateTable("operations")
+		.set({ started_at: new Date() })
+		.where("id", "=", id)
+		.execute();
+	await endOperation(door.db, id);
+	await updateEnvironment(door.db, environment.id, {
+		lifecycle: "ready",
+		revision: revisionTo,
+	});
+	return loadEnvironment(door.db, environment.id);
 }
 
 /** Ends an operation as a worker would, without what a worker does before. */

@@ -254,6 +254,7 @@ const answers: Record<Lifecycle, RegExp | undefined> = {
 	creating: /being created/,
 	ready: undefined,
 	upgrading: undefined,
+	rolling_back: undefined,
 	restoring: undefined,
 	hibernating: /Wake it first/,
 	hibernated: /no database runs.*Wake it first/,

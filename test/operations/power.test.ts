@@ -390,6 +390,7 @@ for (const [kind, given, then] of [
 const answers: Record<Lifecycle, Record<PowerKind, RegExp | undefined>> = {
 	creating: { hibernate: /being created/, wake: undefined },
 	ready: { hibernate: undefined, wake: undefined },
+	rolling_back: { hibernate: /being rolled back/, wake: undefined },
 	upgrading: { hibernate: /being upgraded/, wake: undefined },
 	restoring: { hibernate: /being restored/, wake: undefined },
 	hibernating: { hibernate: undefined, wake: undefined },

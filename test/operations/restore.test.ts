@@ -304,6 +304,7 @@ const answers: Record<Lifecycle, RegExp | undefined> = {
 	creating: /being created/,
 	ready: undefined,
 	upgrading: /being upgraded/,
+	rolling_back: /being rolled back/,
 	restoring: /being restored already/,
 	hibernating: /Wake it first/,
 	hibernated: /Wake it first/,

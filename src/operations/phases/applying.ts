@@ -34,6 +34,7 @@ async function runEngine(work: Work): Promise<EngineOutcome> {
 			return tools.engine.up(run, hooks);
 		case "wake":
 		case "upgrade":
+		case "rollback":
 		case "restore": {
 			const { onStage, explain, close } = startRollOut(work);
 			try {
