@@ -7,10 +7,10 @@ export const operationKinds = [
 	"create",
 	"upgrade",
 	"rollback",
-	"hibernate",
-	"wake",
 	"backup",
 	"restore",
+	"hibernate",
+	"wake",
 	"destroy",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
@@ -365,6 +365,14 @@ export interface Operation {
 	/** Of one that restores: `begun` as long as the databases may hold a part of the backup. */
 	readonly restore: "begun" | "done" | null;
 }
+
+/** Whether a restore that ended has stopped what runs, and has not come to the databases. */
+export const isOnlyStopped = ({
+	kind,
+	isTouched,
+	restore,
+}: Pick<Operation, "kind" | "isTouched" | "restore">): boolean =>
+	kind === "restore" && isTouched && restore === null;
 
 /** What an order chose beside the revision. A field that its kind does not know is absent. */
 export interface OperationOptions {

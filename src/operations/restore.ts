@@ -7,6 +7,7 @@ import {
 	refusal,
 } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
+import { knowsPower } from "../domain/power.ts";
 import type { RestoreOrder } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
@@ -101,13 +102,19 @@ async function findOwnBackup(
 	);
 }
 
-/** The next revision, with the content of what is there. Returns its number. */
+/** The next revision, with the content of what is there. Returns its number. Throws `conflict` where its program cannot rest. */
 async function repeatRevision(
 	context: VerbContext,
-	{ id, desiredRevision }: Environment,
+	{ id, blueprint, desiredRevision }: Environment,
 ): Promise<number> {
 	const there = await loadBegunRevision(context.db, id);
 	const { blueprintVersion, release, size } = there;
+	if (!knowsPower(blueprintVersion)) {
+		throw refuse(
+			`It runs ${blueprint}@${blueprintVersion}, whose processes cannot be stopped while the databases run.`,
+			'Upgrade it first, which brings it to the current version: POST /v1/environments/{id}:upgrade with {"parameters": {}} changes nothing else.',
+		);
+	}
 	const number = desiredRevision + 1;
 	await recordRevision(context, {
 		environment: id,
