@@ -16,6 +16,7 @@ import {
 	operationKinds,
 } from "./operation.ts";
 import type { ShownParameters } from "./parameters.ts";
+import type { Schedule, Transition } from "./schedule.ts";
 import type { Power, Size } from "./spec.ts";
 
 export const lifecycles = [
@@ -67,6 +68,10 @@ export interface Environment {
 	readonly versions: Readonly<Record<string, string>>;
 	/** What is less than Maestro advises, and why. */
 	readonly warnings: readonly string[];
+	/** When it sleeps by itself; null: never. */
+	readonly schedule: Schedule | null;
+	/** The next time that the schedule is followed. In the past while something must end first. */
+	readonly transition: Transition | null;
 	readonly createdAt: Date;
 	readonly updatedAt: Date;
 }
@@ -167,6 +172,12 @@ export function refusal(
 	)
 		return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
 	return refusals[verb][environment.lifecycle];
+}
+
+/** Whether an environment runs: what is being done tells, and where nothing is, what is wished for. */
+export function decidePower(lifecycle: Lifecycle, desired: Power): Power {
+	if (lifecycle === "ready") return "on";
+	return lifecycle === "hibernated" ? "hibernated" : desired;
 }
 
 const changesPower = (kind: OperationKind): boolean =>
