@@ -52,6 +52,7 @@ export async function benchWatcher(bench: Bench): Promise<Report> {
 		const places = await orderMany(installation.tenant, database, count - made);
 		made = count;
 		await inGroups(places, (place) => makeNamespace(client, place));
+		await untilSettled(client);
 		await database.query("update environments set health = 'unknown'");
 		const begunAt = performance.now();
 		const scheduler = await startRole("scheduler", {
@@ -170,6 +171,35 @@ async function makeNamespace(
 			spec: { ...spec, serviceName: name },
 		});
 	}
+}
+
+/** The sandbox's controllers take minutes for so many: until then nothing is ready, and the watcher would keep all of it. */
+async function untilSettled(
+	client: ReturnType<typeof makeClient>,
+): Promise<void> {
+	const signal = AbortSignal.timeout(30 * 60_000);
+	const isSettled = async (resource: string) => {
+		const answer = await client.send<{
+			items: readonly { status?: { observedGeneration?: number } }[];
+		}>({
+			what: `list ${resource}`,
+			path: `/apis/apps/v1/${resource}`,
+			query: { labelSelector: environmentLabel },
+			signal,
+		});
+		return (
+			answer.ok &&
+			answer.body.items.every(
+				({ status }) => (status?.observedGeneration ?? 0) > 0,
+			)
+		);
+	};
+	await until(
+		"the controllers have seen everything",
+		async () =>
+			(await isSettled("deployments")) && (await isSettled("statefulsets")),
+		{ timeoutMs: 30 * 60_000, everyMs: 2_000 },
+	);
 }
 
 /** As large as a real one: some thirty variables, probes and limits. */
