@@ -267,6 +267,7 @@ export async function openWorker(base: Base) {
 	const { config, log } = base;
 	const { decidePoolSize, makePool } = await import("./worker/pool.ts");
 	const { startConsumer } = await import("./worker/consume.ts");
+	const { startReporting } = await import("./operations/attendance.ts");
 	const { endLeftover } = await import("./worker/leftovers.ts");
 	const { makeCluster } = await import("./cluster/connect.ts");
 	const tools = loadTools(config);
@@ -274,7 +275,10 @@ export async function openWorker(base: Base) {
 		config.workerChildren ??
 		decidePoolSize({
 			cores: config.cores,
-			memoryMiB: Math.floor(totalmem() / 2 ** 20),
+			// In a container without a limit the second is a number beyond all machines.
+			memoryMiB: Math.floor(
+				Math.min(totalmem(), process.constrainedMemory() || Infinity) / 2 ** 20,
+			),
 		});
 	// Before anything is opened: what is missing must not leave half a worker behind.
 	const binaries = {
@@ -304,9 +308,15 @@ export async function openWorker(base: Base) {
 		},
 		log,
 	});
+	const owner = `${hostname()}/${process.pid}`;
+	const attendance = startReporting({ db: base.database.db, log }, () => ({
+		name: owner,
+		slots: size,
+		isShortOfMemory: pool.isShortOfMemory(),
+	}));
 	const consumer = startConsumer({
 		queueUrl: config.queueUrl ?? base.databaseUrl,
-		owner: `${hostname()}/${process.pid}`,
+		owner,
 		concurrency: size,
 		pool,
 		tools: {
@@ -346,6 +356,7 @@ export async function openWorker(base: Base) {
 		size,
 		async close() {
 			await consumer.close();
+			await attendance.close();
 			await pool.close();
 			await backend.close();
 		},

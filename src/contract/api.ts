@@ -23,7 +23,7 @@ import {
 } from "./operations.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
 import { listTargets } from "./targets.ts";
-import { createTenant, listTenants } from "./tenants.ts";
+import { changeTenant, createTenant, listTenants } from "./tenants.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
 export const api: readonly Endpoint[] = [
@@ -50,6 +50,7 @@ export const api: readonly Endpoint[] = [
 	listLeftovers,
 	listTenants,
 	createTenant,
+	changeTenant,
 	listTokens,
 	createToken,
 	revokeToken,

@@ -40,10 +40,23 @@ export const operation = z.strictObject({
 		delete: count,
 		same: count,
 	}),
-	/** How many are before it (`farthestPlace`: that many or more), and which of its own environment must end first. */
 	queue: z.strictObject({
-		position: count,
-		waitingFor: z.string().nullable(),
+		position: count.describe(
+			"How many are before it, by the order in which workers take them: the tenant with the least under way first. 200: that many or more.",
+		),
+		waitingFor: z
+			.string()
+			.nullable()
+			.describe("The operation of its own environment that must end first."),
+		reason: z
+			.string()
+			.nullable()
+			.describe("Why it does not begin now, as a sentence."),
+		expectedStartAt: time
+			.nullable()
+			.describe(
+				"Reckoned from how long the last operations of its kind took; null when nothing is known.",
+			),
 	}),
 	requestedBy: z.string(),
 	createdAt: time,

@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { tenantName } from "../domain/tenant.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { tenantName, tenantSettings } from "../domain/tenant.ts";
+import { byName, type Endpoint } from "./endpoint.ts";
 import { pageOf, pageQuery } from "./page.ts";
 
 export const tenant = z.strictObject({
 	id: z.string(),
 	name: z.string(),
+	settings: tenantSettings,
 	createdAt: z.iso.datetime(),
 });
 
@@ -28,5 +29,27 @@ export const createTenant = {
 	role: "platform-admin",
 	body: z.strictObject({ name: tenantName }),
 	status: 201,
+	response: tenant,
+} as const satisfies Endpoint;
+
+export const changeTenant = {
+	name: "changeTenant",
+	summary:
+		"Change what the platform decides for a tenant. What is not sent stays.",
+	method: "PATCH",
+	path: "/v1/tenants/{name}",
+	role: "platform-admin",
+	params: byName,
+	body: z
+		.strictObject({
+			concurrentOperations: tenantSettings.shape.concurrentOperations
+				.unwrap()
+				.optional(),
+		})
+		.refine(
+			(change) => Object.keys(change).length > 0,
+			"must have `concurrentOperations`",
+		),
+	status: 200,
 	response: tenant,
 } as const satisfies Endpoint;

@@ -155,9 +155,6 @@ export const cancelDeadlinesMs = {
 	whole: 2 * 60_000,
 };
 
-/** How far a place in the queue is counted: a count takes as long as the queue is, and every order asks for its own. */
-export const farthestPlace = 200;
-
 /** How often an operation is begun before the service gives up and says so: it is stalled then. */
 export const maxAttempts = 5;
 

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { TargetId } from "./ids.ts";
 import { phaseNames } from "./operation.ts";
+import { concurrentOperations } from "./tenant.ts";
 
 const dnsName =
 	/^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -87,6 +88,7 @@ export const targetSettings = z.strictObject({
 		.describe(
 			"How many seconds each phase of an operation may take here; a phase that is not named has the service's default.",
 		),
+	concurrentOperations,
 	podSecurity: z
 		.enum(["baseline", "restricted"])
 		.default("baseline")

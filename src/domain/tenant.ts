@@ -19,9 +19,26 @@ export const rolesWithin = (role: Role): readonly Role[] =>
 
 export const platformTenant = "platform";
 
+/** How many operations may have begun and not ended at a time. Further ones wait in the queue. */
+export const concurrentOperations = z
+	.int()
+	.min(1)
+	.max(1_000)
+	.nullable()
+	.default(null)
+	.describe(
+		"How many operations may be under way at a time; null: as many as the workers can.",
+	);
+
+/** What the platform decides for a tenant. */
+export const tenantSettings = z.strictObject({ concurrentOperations });
+
+export type TenantSettings = z.infer<typeof tenantSettings>;
+
 export interface Tenant {
 	readonly id: TenantId;
 	readonly name: string;
+	readonly settings: TenantSettings;
 	readonly createdAt: Date;
 }
 
@@ -29,7 +46,7 @@ export interface Tenant {
 export interface Actor {
 	readonly token: TokenId;
 	readonly name: string;
-	readonly tenant: Tenant;
+	readonly tenant: Omit<Tenant, "settings">;
 	readonly role: Role;
 }
 

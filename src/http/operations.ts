@@ -5,13 +5,12 @@ import {
 	retryOperation,
 } from "../contract/operations.ts";
 import type { Operation } from "../domain/operation.ts";
+import { notQueued } from "../domain/queue.ts";
 import { cancelOperation as orderCancellation } from "../operations/cancel.ts";
 import { retryOperation as orderRetry } from "../operations/retry.ts";
 import type { Db } from "../store/db.ts";
-import {
-	findQueuePlace,
-	listOperations as listRows,
-} from "../store/operations.ts";
+import { listOperations as listRows } from "../store/operations.ts";
+import { findQueuePlace } from "../store/queue-place.ts";
 import { bind, type Route } from "./bind.ts";
 import { readPage } from "./page.ts";
 import { presentOperation } from "./present.ts";
@@ -22,7 +21,7 @@ export async function describeOperation(db: Db, operation: Operation) {
 	const place =
 		operation.state === "queued"
 			? await findQueuePlace(db, operation)
-			: { position: 0, waitingFor: null };
+			: notQueued;
 	return presentOperation(operation, place);
 }
 

@@ -15,11 +15,11 @@ import type { Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import type { OperationId } from "../domain/ids.ts";
 import type { Operation } from "../domain/operation.ts";
+import type { QueuePlace } from "../domain/queue.ts";
 import { type BlueprintName, blueprintNames } from "../domain/spec.ts";
 import type { Target } from "../domain/target.ts";
 import type { Tenant, Token } from "../domain/tenant.ts";
 import type { LeftoverLook } from "../operations/leftovers.ts";
-import type { QueuePlace } from "../store/operations.ts";
 import type { StoredRelease } from "../store/releases.ts";
 import type { StoredRevision } from "../store/revisions.ts";
 
@@ -148,6 +148,7 @@ export const presentTarget = (target: Target): Item<typeof listTargets> => ({
 export const presentTenant = (tenant: Tenant): Output<typeof createTenant> => ({
 	id: tenant.id,
 	name: tenant.name,
+	settings: tenant.settings,
 	createdAt: presentTime(tenant.createdAt),
 });
 

@@ -1,11 +1,17 @@
-import { createTenant, listTenants } from "../contract/tenants.ts";
 import {
+	changeTenant,
+	createTenant,
+	listTenants,
+} from "../contract/tenants.ts";
+import {
+	changeTenant as changeRow,
 	createTenant as createRow,
 	listTenants as listRows,
 } from "../store/tenants.ts";
 import { bind, type Route } from "./bind.ts";
 import { readPage } from "./page.ts";
 import { presentTenant } from "./present.ts";
+import { refuseMissing } from "./visible.ts";
 
 export const tenantRoutes: readonly Route[] = [
 	bind(listTenants, async ({ db, pageKey }, { query }) => {
@@ -19,4 +25,10 @@ export const tenantRoutes: readonly Route[] = [
 	bind(createTenant, async ({ db }, { body }) =>
 		presentTenant(await createRow(db, body.name)),
 	),
+
+	bind(changeTenant, async ({ db }, { params, body }) => {
+		const tenant = await changeRow(db, params.name, body);
+		if (tenant === undefined) throw refuseMissing("tenant", params.name);
+		return presentTenant(tenant);
+	}),
 ];

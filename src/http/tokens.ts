@@ -8,7 +8,6 @@ import {
 	platformTenant,
 	type Role,
 	rolesWithin,
-	type Tenant,
 } from "../domain/tenant.ts";
 import { createTokenText, hashToken } from "../domain/token.ts";
 import { Failure } from "../failure.ts";
@@ -29,7 +28,7 @@ async function loadNamedTenant(
 	db: Db,
 	actor: Actor,
 	named: { readonly name: string; readonly pointer: string },
-): Promise<Tenant> {
+): Promise<Actor["tenant"]> {
 	if (named.name === actor.tenant.name) return actor.tenant;
 	if (!mayActAs(actor.role, "platform-admin")) {
 		throw new Failure({
@@ -47,7 +46,7 @@ async function loadNamedTenant(
 	return tenant;
 }
 
-function checkGift(actor: Actor, tenant: Tenant, role: Role): void {
+function checkGift(actor: Actor, tenant: Actor["tenant"], role: Role): void {
 	if (!mayActAs(actor.role, role)) {
 		throw new Failure({
 			code: "forbidden",

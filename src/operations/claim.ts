@@ -18,6 +18,7 @@ import {
 	renewLease,
 } from "../store/leases.ts";
 import { findNextQueued } from "../store/operations.ts";
+import { listTurns, lockTurns, markServed, type Turn } from "../store/turns.ts";
 import { makeWriteLine, type WriteLine } from "./write-line.ts";
 
 export interface Ownership extends Omit<Claimed, "leftMs"> {
@@ -31,7 +32,7 @@ export interface Ownership extends Omit<Claimed, "leftMs"> {
 	stop(): void;
 }
 
-/** Undefined when there is nothing to take. Throws only when the database does. */
+/** Takes this operation, whoever else waits. Undefined when it cannot be taken. Throws only when the database does. */
 export async function claim(
 	context: { readonly db: Db; readonly log: Log },
 	request: { readonly id: OperationId; readonly owner: string },
@@ -40,6 +41,34 @@ export async function claim(
 	const claimedAt = performance.now();
 	const claimed = await claimOperation(context.db, { ...request, maxAttempts });
 	return claimed && keepAlive(context, claimed, claimedAt);
+}
+
+/** How many are asked for at a time: one may be cancelled before it is taken. */
+const turns = 5;
+
+/**
+ * Takes the operation whose turn it is (store/turns.ts), undefined when nobody's is. `next` is one that could be begun
+ * besides: whoever ends one operation may have made room for two. Throws only when the database does.
+ */
+export async function claimNext(
+	context: { readonly db: Db; readonly log: Log },
+	owner: string,
+): Promise<{ ownership: Ownership; next: Turn | undefined } | undefined> {
+	const claimedAt = performance.now();
+	const taken = await context.db.transaction().execute(async (trx) => {
+		await lockTurns(trx);
+		const candidates = await listTurns(trx, { maxAttempts, limit: turns });
+		for (const [index, { id, tenant }] of candidates.entries()) {
+			const claimed = await claimOperation(trx, { id, owner, maxAttempts });
+			if (claimed === undefined) continue;
+			await markServed(trx, tenant);
+			return { claimed, next: candidates[index + 1] };
+		}
+		return undefined;
+	});
+	if (taken === undefined) return undefined;
+	const ownership = keepAlive(context, taken.claimed, claimedAt);
+	return { ownership, next: taken.next };
 }
 
 /** Once an operation has ended, the next in its environment's line need not wait for the sweep. */

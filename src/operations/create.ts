@@ -7,13 +7,13 @@ import {
 } from "../domain/ids.ts";
 import { namespaceName, namespaceSuffixLength } from "../domain/names.ts";
 import type { Operation } from "../domain/operation.ts";
+import type { QueuePlace } from "../domain/queue.ts";
 import { createSecrets } from "../domain/secret.ts";
 import type { EnvironmentSpec } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { seal } from "../seal.ts";
 import type { Db } from "../store/db.ts";
-import type { QueuePlace } from "../store/operations.ts";
 import { createOrder } from "../store/orders.ts";
 import { findRelease } from "../store/releases.ts";
 import { sealParameters, secretPlace } from "./parameters.ts";

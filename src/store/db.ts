@@ -30,7 +30,7 @@ import type { ReleaseImages } from "../domain/release.ts";
 import type { Power, Size } from "../domain/spec.ts";
 import type { Existing } from "../domain/stock.ts";
 import type { TargetSettings } from "../domain/target.ts";
-import type { Role } from "../domain/tenant.ts";
+import type { Role, TenantSettings } from "../domain/tenant.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
 import { isUnprepared, prepareStatements } from "./prepared.ts";
 
@@ -42,7 +42,17 @@ type OptionalTime = ColumnType<
 >;
 
 export interface Tables {
-	tenants: { id: TenantId; name: string; created_at: Time };
+	tenants: {
+		id: TenantId;
+		name: string;
+		settings: JSONColumnType<
+			Partial<TenantSettings>,
+			string | undefined,
+			string
+		>;
+		served_at: OptionalTime;
+		created_at: Time;
+	};
 	tokens: {
 		id: TokenId;
 		tenant_id: TenantId;
@@ -126,6 +136,7 @@ export interface Tables {
 		id: OperationId;
 		sequence: Generated<number>;
 		environment_id: EnvironmentId;
+		tenant_id: TenantId;
 		kind: OperationKind;
 		state: OperationState;
 		phase: PhaseName | null;
@@ -155,6 +166,12 @@ export interface Tables {
 		started_at: OptionalTime;
 		finished_at: OptionalTime;
 		deadline_at: OptionalTime;
+	};
+	workers: {
+		name: string;
+		slots: number;
+		is_short_of_memory: boolean;
+		seen_at: Time;
 	};
 	installation: { name: string; value: Buffer };
 	events: {

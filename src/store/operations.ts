@@ -1,8 +1,7 @@
 import { sql } from "kysely";
-import type { EnvironmentId, OperationId } from "../domain/ids.ts";
+import type { EnvironmentId, OperationId, TenantId } from "../domain/ids.ts";
 import {
 	activeStates,
-	farthestPlace,
 	finalStates,
 	noChanges,
 	type Operation,
@@ -73,6 +72,7 @@ export async function createOperation(
 		.values({
 			id: operation.id,
 			environment_id: operation.environment,
+			tenant_id: sql<TenantId>`(select tenant_id from environments where id = ${operation.environment})`,
 			kind: operation.kind,
 			state: "queued",
 			phase: null,
@@ -149,41 +149,6 @@ export async function listCurrentOperations(
 		.orderBy("sequence")
 		.execute();
 	return new Map(rows.map((row) => [row.environment_id, row.id]));
-}
-
-export interface QueuePlace {
-	/**
-	 * How many operations are before it: of its own environment, or of all if none of its own is. 0: it is next;
-	 * `farthestPlace`: that many or more.
-	 */
-	readonly position: number;
-	/** The operation of the same environment that must end first. */
-	readonly waitingFor: OperationId | null;
-}
-
-/** Where a queued operation stands. */
-export async function findQueuePlace(
-	db: Db,
-	operation: Pick<Operation, "id" | "environment">,
-): Promise<QueuePlace> {
-	const earlier = sql`finished_at is null and sequence < (select sequence from operations where id = ${operation.id})`;
-	const { rows } = await sql<{
-		readonly own: number;
-		readonly blocker: OperationId | null;
-		readonly ahead: number;
-	}>`
-		select count(*) as own, (array_agg(id order by sequence))[1] as blocker, (
-			select count(*) from (
-				select from operations where state = 'queued' and ${earlier} limit ${farthestPlace}
-			) as near
-		) as ahead
-		from operations where environment_id = ${operation.environment} and ${earlier}
-	`.execute(db);
-	const [found] = rows;
-	if (found === undefined) throw new Error("one row in, none out");
-	return found.blocker === null
-		? { position: found.ahead, waitingFor: null }
-		: { position: found.own, waitingFor: found.blocker };
 }
 
 /** Ends operations of this environment, and of these kinds, that nobody has begun, in favour of a newer one. Returns which. */

@@ -3,21 +3,19 @@
 import { sql } from "kysely";
 import type { EventData } from "../domain/event.ts";
 import type { EnvironmentId, OperationId, TenantId } from "../domain/ids.ts";
-import {
-	farthestPlace,
-	noChanges,
-	type Operation,
-} from "../domain/operation.ts";
+import { noChanges, type Operation } from "../domain/operation.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
+import {
+	decidePlace,
+	type QueueFacts,
+	type QueuePlace,
+} from "../domain/queue.ts";
 import type { BlueprintName, Size } from "../domain/spec.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
 import { eventsChannel } from "./events.ts";
-import {
-	type OperationRow,
-	type QueuePlace,
-	toOperation,
-} from "./operations.ts";
+import { type OperationRow, toOperation } from "./operations.ts";
+import { selectQueueFacts } from "./queue-place.ts";
 
 export interface NewEnvironment {
 	readonly id: EnvironmentId;
@@ -51,7 +49,9 @@ export async function createOrder(
 	const queued: EventData["operation.queued"] = { kind: "create" };
 	// Each part takes from the one before: without a release or a target there is nothing to take. The event is the
 	// environment's first, so its id needs no counter. Foreign keys are checked when the whole statement is done.
-	const query = sql<OperationRow & { readonly ahead: number }>`
+	const query = sql<
+		OperationRow & { readonly facts: QueueFacts; readonly now: Date }
+	>`
 		with environment as (
 			insert into environments (id, tenant_id, target_id, name, blueprint, description, labels,
 				lifecycle, health, namespace, desired_revision, last_event_id)
@@ -62,7 +62,7 @@ export async function createOrder(
 			where case when ${order.target ?? null}::text is null then target.is_default
 				else target.name = ${order.target ?? null} end
 			and exists (select from releases where name = ${order.release})
-			returning id
+			returning id, target_id
 		), revision as (
 			insert into revisions (environment_id, number, blueprint_version, release, images, size, parameters, digest)
 			select environment.id, 1, ${order.blueprintVersion}, release.name, release.images, ${order.size},
@@ -75,8 +75,8 @@ export async function createOrder(
 			from environment, unnest(${[...order.secrets.keys()]}::text[], ${[...order.secrets.values()]}::bytea[])
 				as secret (name, sealed)
 		), operation as (
-			insert into operations (id, environment_id, kind, state, revision_to, changes, requested_by)
-			select ${order.operation}, environment.id, 'create', 'queued', 1,
+			insert into operations (id, environment_id, tenant_id, kind, state, revision_to, changes, requested_by)
+			select ${order.operation}, environment.id, ${order.tenant}, 'create', 'queued', 1,
 				${JSON.stringify(noChanges)}::jsonb, ${order.requestedBy}
 			from environment
 			returning *
@@ -86,11 +86,13 @@ export async function createOrder(
 			from operation
 		)
 		select operation.*, pg_notify(${eventsChannel}, environment_id),
-			(
-				select count(*) from (
-					select from operations where state = 'queued' and finished_at is null limit ${farthestPlace}
-				) as near
-			) as ahead
+			now() as now, ${selectQueueFacts({
+				tenant: sql`${order.tenant}`,
+				target: sql`(select target_id from environment)`,
+				kind: sql`'create'`,
+				// The statement does not see what it writes: all that it sees was there before.
+				isBefore: sql`true`,
+			})} as facts
 		from operation`;
 	try {
 		const { rows } = await query.execute(db);
@@ -98,7 +100,7 @@ export async function createOrder(
 		if (row === undefined) return undefined;
 		return {
 			operation: toOperation(row),
-			place: { position: row.ahead, waitingFor: null },
+			place: decidePlace(row.facts, undefined, row.now),
 		};
 	} catch (error) {
 		if (violatedIndex(error) !== "environments_by_name") throw error;

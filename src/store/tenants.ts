@@ -1,20 +1,27 @@
+import { sql } from "kysely";
 import { createTenantId, type TenantId } from "../domain/ids.ts";
-import type { Tenant } from "../domain/tenant.ts";
+import {
+	type Tenant,
+	type TenantSettings,
+	tenantSettings,
+} from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
 import type { PageRequest } from "./page.ts";
 
-const columns = ["id", "name", "created_at"] as const;
+const columns = ["id", "name", "settings", "created_at"] as const;
 
 interface Row {
 	id: TenantId;
 	name: string;
+	settings: Partial<TenantSettings>;
 	created_at: Date;
 }
 
 const toTenant = (row: Row): Tenant => ({
 	id: row.id,
 	name: row.name,
+	settings: tenantSettings.parse(row.settings),
 	createdAt: row.created_at,
 });
 
@@ -47,6 +54,25 @@ export async function findTenant(
 		.selectFrom("tenants")
 		.select(columns)
 		.where("name", "=", name)
+		.executeTakeFirst();
+	return row && toTenant(row);
+}
+
+/** Undefined when there is no such tenant. What is not given stays. */
+export async function changeTenant(
+	db: Db,
+	name: string,
+	settings: {
+		readonly [K in keyof TenantSettings]?: TenantSettings[K] | undefined;
+	},
+): Promise<Tenant | undefined> {
+	const row = await db
+		.updateTable("tenants")
+		.set({
+			settings: sql<string>`settings || ${JSON.stringify(settings)}::jsonb`,
+		})
+		.where("name", "=", name)
+		.returning(columns)
 		.executeTakeFirst();
 	return row && toTenant(row);
 }

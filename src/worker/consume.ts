@@ -1,12 +1,11 @@
 // The receiving side: a message becomes a claimed operation, a borrowed child and one attempt. A message
-// is never believed: what is claimed, and whether anything is, the row says.
+// is never believed: it says that there is work. Which is claimed, and whether anything is, the rows say.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "bullmq";
-import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import { Failure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import { apply } from "../operations/apply.ts";
-import { claim, nudgeNext } from "../operations/claim.ts";
+import { claimNext } from "../operations/claim.ts";
 import type { Tools } from "../operations/work.ts";
 import { openReceiver } from "../queue/connection.ts";
 import type { Sender } from "../queue/enqueue.ts";
@@ -40,8 +39,8 @@ export function startConsumer(options: ConsumerOptions): Consumer {
 		const worker = openReceiver(
 			options.queueUrl,
 			{ concurrency: options.concurrency, name: options.owner },
-			async (job) => {
-				const attempt = work(options, job.data as OperationId, stopping.signal);
+			async () => {
+				const attempt = work(options, stopping.signal);
 				active.add(attempt);
 				await attempt.finally(() => active.delete(attempt));
 			},
@@ -95,33 +94,39 @@ async function closeReceiver(worker: Worker<string>): Promise<void> {
 	await worker.disconnect().catch(() => {});
 }
 
-/** A child first, a claim then: nothing is claimed that could not be begun at once. */
+/**
+ * Goes on until there is nothing more to claim: the end of one operation may let others begin, whose messages came when
+ * they could not.
+ */
 async function work(
 	options: ConsumerOptions,
-	id: OperationId,
 	stopping: AbortSignal,
 ): Promise<void> {
-	if (stopping.aborted) return;
-	const { tools, log } = options;
+	while (!stopping.aborted && (await workOnce(options, stopping)));
+}
+
+/** A child first, a claim then: nothing is claimed that could not be begun at once. Returns whether anything was. */
+async function workOnce(
+	options: ConsumerOptions,
+	stopping: AbortSignal,
+): Promise<boolean> {
+	const { tools, log, sender } = options;
 	const lent = await options.pool.borrow(stopping);
-	let environment: EnvironmentId;
 	try {
-		const ownership = await claim(
-			{ db: tools.db, log },
-			{ id, owner: options.owner },
-		);
-		if (ownership === undefined) return;
-		environment = ownership.operation.environment;
+		const claimed = await claimNext({ db: tools.db, log }, options.owner);
+		if (claimed === undefined) return false;
+		const { ownership, next } = claimed;
+		// Not waited for. If its message waits in the queue still, this is the same one.
+		if (next !== undefined) void sender.enqueue(next.id, next.sends);
 		const end = await apply({
 			tools: { ...tools, engine: lent.engine },
 			ownership,
 			stopping,
 			log,
 		});
-		log.info({ operation: id, end }, "an attempt ended");
-		if (end !== "final") return;
+		log.info({ operation: ownership.operation.id, end }, "an attempt ended");
+		return true;
 	} finally {
 		lent.release();
 	}
-	await nudgeNext({ db: tools.db, sender: options.sender }, environment);
 }

@@ -1,9 +1,11 @@
 // Warm children, lent one at a time. A child runs one update at a time, because inline programs that share
 // a process are not isolated from each other; so the pool counts children and not promises.
+import { setTimeout as delay } from "node:timers/promises";
 import type { Engine, EngineSettings } from "../domain/engine.ts";
 import { Failure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import { endLeftovers } from "./leftovers.ts";
+import { measureFreeMemory } from "./memory.ts";
 import { startChild, type WarmChild } from "./warm-child.ts";
 
 export interface PoolOptions {
@@ -15,6 +17,8 @@ export interface PoolOptions {
 	readonly maxRuns?: number;
 	/** A child that holds more after a run is replaced. */
 	readonly maxMemoryMiB?: number;
+	/** What the machine has free now, in MiB. */
+	readonly measureFreeMiB?: () => number;
 	readonly log: Pick<Log, "warn">;
 }
 
@@ -30,6 +34,8 @@ export interface Pool {
 	borrow(signal: AbortSignal): Promise<Loan>;
 	/** How many children wait for work. */
 	idle(): number;
+	/** Whether somebody waits for a child that is there, because the machine has no memory for another update. */
+	isShortOfMemory(): boolean;
 	/** Stops every child, in two steps, and fulfils when all are gone. */
 	close(): Promise<void>;
 }
@@ -38,6 +44,13 @@ export interface Pool {
 const memoryPerUpdateMiB = 550;
 /** What is left to everything else on the machine. */
 const memoryForOthersMiB = 1_024;
+
+/** Of that, what an update takes beside its child, which is there already. */
+const memoryToBeginMiB = 350;
+/** So long after its begin an update has taken most of it. */
+const memoryGrowthMs = 5_000;
+/** Memory is looked at again so often while somebody waits for it. */
+const memoryLookMs = 1_000;
 
 /** How many updates a machine can run at a time: bounded by its memory, and by two for each core, since an update mostly waits. */
 export function decidePoolSize({
@@ -73,12 +86,16 @@ interface Member {
 /** Ends what an earlier worker left running on this host, and starts the children. */
 export function makePool(options: PoolOptions): Pool {
 	const { log, childOptions, maxRuns = 100, maxMemoryMiB = 400 } = options;
+	const measureFreeMiB = options.measureFreeMiB ?? measureFreeMemory;
 	const members = new Set<Member>();
 	const idle: Member[] = [];
 	const waiters: Waiter[] = [];
 	const timers = new Set<NodeJS.Timeout>();
 	let failedStarts = 0;
 	let isClosed = false;
+	/** When each update that was lent a child, or is about to be, was begun. */
+	const begun = new Set<{ readonly at: number }>();
+	let waitingForMemory = 0;
 
 	function add(): void {
 		if (isClosed) return;
@@ -160,7 +177,33 @@ export function makePool(options: PoolOptions): Pool {
 		add();
 	}
 
-	function lend(member: Member): Loan {
+	/**
+	 * With none under way nobody would make room: then one is begun whatever there is, rather than never. Those that were
+	 * begun just now have not yet taken their share of what seems free.
+	 */
+	function hasMemory(): boolean {
+		if (begun.size === 0) return true;
+		const now = performance.now();
+		const young = [...begun].filter(({ at }) => now - at < memoryGrowthMs);
+		return measureFreeMiB() >= memoryToBeginMiB * (1 + young.length);
+	}
+
+	async function waitForMemory(signal: AbortSignal): Promise<void> {
+		if (hasMemory()) return;
+		if (waitingForMemory++ === 0)
+			log.warn({}, "an update waits until the machine has memory for it");
+		try {
+			while (!isClosed && !hasMemory())
+				await delay(memoryLookMs, undefined, { signal });
+		} catch {
+			throw cancelled();
+		} finally {
+			waitingForMemory--;
+		}
+		if (isClosed) throw noChild();
+	}
+
+	function lend(member: Member, update: { readonly at: number }): Loan {
 		let isReturned = false;
 		const runOn =
 			(verb: "up" | "destroy"): Engine["up"] =>
@@ -182,6 +225,7 @@ export function makePool(options: PoolOptions): Pool {
 			release() {
 				if (isReturned) return;
 				isReturned = true;
+				begun.delete(update);
 				if (!isClosed) takeBack(member);
 			},
 		};
@@ -197,10 +241,19 @@ export function makePool(options: PoolOptions): Pool {
 		async borrow(signal) {
 			if (signal.aborted) throw cancelled();
 			if (isClosed) throw noChild();
-			const member = idle.shift() ?? (await waitForTurn(waiters, signal));
-			return lend(member);
+			await waitForMemory(signal);
+			const update = { at: performance.now() };
+			begun.add(update);
+			try {
+				const member = idle.shift() ?? (await waitForTurn(waiters, signal));
+				return lend(member, update);
+			} catch (error) {
+				begun.delete(update);
+				throw error;
+			}
 		},
 		idle: () => idle.length,
+		isShortOfMemory: () => waitingForMemory > 0,
 		async close() {
 			isClosed = true;
 			for (const timer of timers) clearTimeout(timer);

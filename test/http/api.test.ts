@@ -47,7 +47,10 @@ before(async () => {
 after(() => door.close());
 
 /** Of each endpoint one request that succeeds. `id` names something of acme's. */
-const examples: Record<string, () => { id?: string; body?: unknown }> = {
+const examples: Record<
+	string,
+	() => { id?: string; name?: string; body?: unknown }
+> = {
 	createEnvironment: () => ({ body: { name: "walked" } }),
 	listEnvironments: () => ({}),
 	findEnvironment: () => ({ id: environment }),
@@ -73,6 +76,10 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	listLeftovers: () => ({}),
 	listTenants: () => ({}),
 	createTenant: () => ({ body: { name: "initech" } }),
+	changeTenant: () => ({
+		name: "globex",
+		body: { concurrentOperations: 2 },
+	}),
 	listTokens: () => ({}),
 	createToken: () => ({ body: { name: "ci", role: "viewer" } }),
 	revokeToken: () => ({ id: spareToken }),
@@ -86,7 +93,7 @@ function compose(endpoint: Endpoint, id?: string) {
 	return {
 		path: endpoint.path
 			.replace("{id}", id ?? example.id ?? "")
-			.replace("{name}", "0.6.0"),
+			.replace("{name}", example.name ?? "0.6.0"),
 		id: example.id,
 		body: example.body,
 	};

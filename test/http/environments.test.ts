@@ -148,7 +148,12 @@ test("destroying waits in line, and asked twice it is the same operation", async
 	assert.equal(first.status, 202);
 	assert.equal(first.body.kind, "destroy");
 	assert.deepEqual(first.body.revision, { from: null, to: null });
-	assert.deepEqual(first.body.queue, { position: 1, waitingFor: operation.id });
+	assert.deepEqual(first.body.queue, {
+		position: 1,
+		waitingFor: operation.id,
+		reason: `${operation.id} of the same environment must end first.`,
+		expectedStartAt: null,
+	});
 	assert.equal((await destroy()).body.id, first.body.id);
 
 	const list = await door.call(

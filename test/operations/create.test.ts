@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import type { Environment } from "../../src/domain/environment.ts";
 import type { OperationId } from "../../src/domain/ids.ts";
-import { farthestPlace } from "../../src/domain/operation.ts";
+import { farthestPlace } from "../../src/domain/queue.ts";
 import { environmentSpec } from "../../src/domain/spec.ts";
 import { Failure } from "../../src/failure.ts";
 import { createEnvironment } from "../../src/operations/create.ts";
@@ -12,7 +12,8 @@ import {
 	loadEnvironment,
 } from "../../src/store/environments.ts";
 import { listEvents } from "../../src/store/events.ts";
-import { findOperation, findQueuePlace } from "../../src/store/operations.ts";
+import { findOperation } from "../../src/store/operations.ts";
+import { findQueuePlace } from "../../src/store/queue-place.ts";
 import { listSealedSecrets } from "../../src/store/secrets.ts";
 import { attempt } from "../support/attempt.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -57,12 +58,14 @@ test("an order's answer says how many wait before it, counted up to a limit", as
 	assert.deepEqual(second.place, {
 		position: first.place.position + 1,
 		waitingFor: null,
+		reason: "No worker is running.",
+		expectedStartAt: null,
 	});
 	assert.deepEqual(await findQueuePlace(db, second), second.place);
 
 	await sql`
-		insert into operations (id, environment_id, kind, state, changes, requested_by)
-		select 'op_' || n, ${first.environment}, 'create', 'queued', '{}', 'a test'
+		insert into operations (id, environment_id, tenant_id, kind, state, changes, requested_by)
+		select 'op_' || n, ${first.environment}, ${actor.tenant.id}, 'create', 'queued', '{}', 'a test'
 		from generate_series(1, ${farthestPlace}) n`.execute(db);
 	const last = await givenOrder(installation, actor, "waits-3");
 	assert.equal(last.place.position, farthestPlace);
@@ -72,7 +75,7 @@ test("an order's answer says how many wait before it, counted up to a limit", as
 		id: `op_${farthestPlace}` as OperationId,
 		environment: first.environment,
 	});
-	assert.deepEqual(own, { position: farthestPlace, waitingFor: first.id });
+	assert.deepEqual([own.position, own.waitingFor], [farthestPlace, first.id]);
 });
 
 test("a worker brings an order up, phase by phase, and the environment is ready", async () => {

@@ -84,8 +84,8 @@ test("the table itself refuses two active operations of one environment", async 
 	const holder = await take(first.id, "a");
 	holder?.stop();
 	await assert.rejects(
-		sql`insert into operations (id, environment_id, kind, state, changes, requested_by)
-			values (${`op_second_${first.id}`}, ${first.environment}, 'destroy', 'running', '{}', 'test')`.execute(
+		sql`insert into operations (id, environment_id, tenant_id, kind, state, changes, requested_by)
+			values (${`op_second_${first.id}`}, ${first.environment}, (select tenant_id from environments where id = ${first.environment}), 'destroy', 'running', '{}', 'test')`.execute(
 			database.db,
 		),
 		/operations_one_active/,
