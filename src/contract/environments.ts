@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { healths, lifecycles } from "../domain/environment.ts";
+import { duration, onExpiries } from "../domain/expiry.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
 import {
 	blueprintNames,
 	environmentChange,
 	environmentSpec,
+	extension,
 	labels,
 	powers,
 	sizes,
@@ -50,6 +52,14 @@ export const environment = z.strictObject({
 	versions: z.record(z.string(), z.string()),
 	/** What is less than Maestro advises, and why. */
 	warnings: z.array(z.string()),
+	/** When its time is over, counted from its order or its last extension; null: never. */
+	expiresAt: z.iso.datetime().nullable(),
+	/** What happens to it then. */
+	onExpiry: z.enum(onExpiries),
+	/** How long it is left alone after its create did not succeed, in the largest unit that fits; null: for ever. */
+	failureTtl: duration.nullable(),
+	/** When it is destroyed for that, once that has happened. */
+	cleanUpAt: z.iso.datetime().nullable(),
 	/** The operation that moves it, or the first that waits to. */
 	activeOperation: z.string().nullable(),
 	createdAt: z.iso.datetime(),
@@ -137,10 +147,12 @@ export const describeEnvironment = {
 		.strictObject({
 			labels: labels.optional(),
 			description: environmentSpec.shape.description.unwrap().optional(),
+			onExpiry: z.enum(onExpiries).optional(),
+			failureTtl: environmentSpec.shape.failureTtl,
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `labels` or `description`",
+			"must have `labels`, `description`, `onExpiry` or `failureTtl`",
 		),
 	status: 200,
 	response: environment,
@@ -187,6 +199,19 @@ export const wakeEnvironment = {
 	response: operation,
 	unneeded,
 	orders: true,
+} as const satisfies Endpoint;
+
+export const extendEnvironment = {
+	name: "extendEnvironment",
+	summary:
+		"Let an environment live for so long from now on, longer or shorter than before. What its expiry has ordered and nobody has begun is taken back.",
+	method: "POST",
+	path: "/v1/environments/{id}:extend",
+	role: "operator",
+	params: byId,
+	body: extension,
+	status: 200,
+	response: environment,
 } as const satisfies Endpoint;
 
 export const destroyEnvironment = {

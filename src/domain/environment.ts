@@ -9,6 +9,7 @@
 // revision     one immutable wish for an environment; numbered 1, 2, 3
 // operation    one attempt to bring an environment to a revision
 // event        one line in the ordered log of an environment
+import type { OnExpiry } from "./expiry.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import {
 	type OperationKind,
@@ -66,6 +67,13 @@ export interface Environment {
 	readonly versions: Readonly<Record<string, string>>;
 	/** What is less than Maestro advises, and why. */
 	readonly warnings: readonly string[];
+	/** When its time is over; null: never. */
+	readonly expiresAt: Date | null;
+	readonly onExpiry: OnExpiry;
+	/** How long it is left alone after its create did not succeed; null: for ever. */
+	readonly failureTtlSeconds: number | null;
+	/** Of one whose create did not succeed: when it is destroyed. */
+	readonly cleanUpAt: Date | null;
 	readonly createdAt: Date;
 	readonly updatedAt: Date;
 }
@@ -83,14 +91,14 @@ export interface Revision {
 	readonly createdAt: Date;
 }
 
+/** What may be ordered of an environment, and what is decided of it without an operation. */
+export type Verb = Exclude<OperationKind, "create"> | "extend";
+
 /**
  * What each state allows: for each verb on an existing environment, the reason why not, or undefined.
  * Asked by the verbs before anything is written; a portal asks the same table.
  */
-const refusals: Record<
-	Exclude<OperationKind, "create">,
-	Partial<Record<Lifecycle, string>>
-> = {
+const refusals: Record<Verb, Partial<Record<Lifecycle, string>>> = {
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
 		hibernating: "It is being hibernated. Wake it first.",
@@ -113,10 +121,15 @@ const refusals: Record<
 			"Its last operation did not succeed, and it did not hibernate before. Try that operation again or upgrade it.",
 	},
 	destroy: { destroyed: "It is destroyed already." },
+	// A destroy that the service has ordered and nobody has begun is taken back instead.
+	extend: {
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
 };
 
 export function refusal(
-	verb: Exclude<OperationKind, "create">,
+	verb: Verb,
 	environment: Pick<Environment, "lifecycle" | "revision">,
 	/** The kind of the last operation that was begun. */
 	lastBegun?: OperationKind,
@@ -139,7 +152,7 @@ export function refusal(
 	return refusals[verb][environment.lifecycle];
 }
 
-const changesPower = (kind: OperationKind): boolean =>
+const changesPower = (kind: OperationKind | Verb): boolean =>
 	kind === "hibernate" || kind === "wake";
 
 /** The lifecycle after an operation of this kind ended. */

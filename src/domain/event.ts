@@ -1,6 +1,7 @@
 // The closed list of events: what a reader of the log may meet, and what each carries.
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
+import type { EndReason, OnExpiry } from "./expiry.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Existing } from "./stock.ts";
@@ -86,6 +87,25 @@ export interface EventData {
 	"environment.ready": { readonly revision: number };
 	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
+	/** Its time was set anew; null: it never expires. */
+	"environment.extended": {
+		readonly expiresAt: string | null;
+		readonly by: string;
+	};
+	/** 24 hours, an hour and ten minutes before the end, as far as they fit into its time. */
+	"environment.expiring": {
+		readonly expiresAt: string;
+		readonly leftMs: number;
+		readonly onExpiry: OnExpiry;
+	};
+	/** Its time is over, and what comes is ordered. */
+	"environment.expired": {
+		readonly expiresAt: string;
+		readonly reason: EndReason;
+		readonly kind: OnExpiry;
+	};
+	/** What should come at the end is not possible yet. It is tried again every minute. */
+	"expiry.postponed": { readonly reason: string };
 }
 
 export type EventType = keyof EventData;
@@ -119,6 +139,10 @@ export const eventTypes = Object.keys({
 	"environment.ready": 0,
 	"environment.hibernated": 0,
 	"environment.destroyed": 0,
+	"environment.extended": 0,
+	"environment.expiring": 0,
+	"environment.expired": 0,
+	"expiry.postponed": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 
 /** An event before it has its place in the log. */

@@ -1,5 +1,6 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
+import type { EndReason } from "./expiry.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
@@ -252,6 +253,8 @@ export interface OperationOptions {
 	readonly onFailure?: "rollback" | "keep";
 	/** Of a rollback: whether the data go back, too. */
 	readonly data?: "keep" | "restore";
+	/** Of what the service ordered because an environment's time was over. */
+	readonly reason?: EndReason;
 }
 
 /**

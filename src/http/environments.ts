@@ -2,6 +2,7 @@ import {
 	createEnvironment,
 	describeEnvironment,
 	destroyEnvironment,
+	extendEnvironment,
 	findEnvironment,
 	hibernateEnvironment,
 	listEnvironments,
@@ -13,6 +14,7 @@ import type { Environment } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
+import { extendEnvironment as extend } from "../operations/extend.ts";
 import { changePower } from "../operations/power.ts";
 import { isUnneeded, type Unneeded } from "../operations/request.ts";
 import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
@@ -133,6 +135,12 @@ export const environmentRoutes: readonly Route[] = [
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
 		const order = { environment, kind: "wake" } as const;
 		return describeAnswer(db, await changePower(verbs, actor, order));
+	}),
+
+	bind(extendEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const order = { environment, ttl: body.ttl };
+		return completeEnvironment(db, await extend(verbs, actor, order));
 	}),
 
 	bind(destroyEnvironment, async ({ db, verbs }, { actor, params, query }) => {

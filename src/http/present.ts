@@ -13,6 +13,7 @@ import type { createTenant } from "../contract/tenants.ts";
 import type { listTokens } from "../contract/tokens.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
+import { writeDuration } from "../domain/expiry.ts";
 import type { OperationId } from "../domain/ids.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { QueuePlace } from "../domain/queue.ts";
@@ -60,6 +61,13 @@ export const presentEnvironment = (
 	endpoints: environment.endpoints,
 	versions: environment.versions,
 	warnings: [...environment.warnings],
+	expiresAt: presentOptionalTime(environment.expiresAt),
+	onExpiry: environment.onExpiry,
+	failureTtl:
+		environment.failureTtlSeconds === null
+			? null
+			: writeDuration(environment.failureTtlSeconds),
+	cleanUpAt: presentOptionalTime(environment.cleanUpAt),
 	activeOperation: activeOperation ?? null,
 	createdAt: presentTime(environment.createdAt),
 	updatedAt: presentTime(environment.updatedAt),

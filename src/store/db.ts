@@ -10,6 +10,7 @@ import {
 } from "kysely";
 import pg from "pg";
 import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
+import type { OnExpiry } from "../domain/expiry.ts";
 import type {
 	EnvironmentId,
 	OperationId,
@@ -106,6 +107,11 @@ export interface Tables {
 			string
 		>;
 		warnings: JSONColumnType<string[], string | undefined, string>;
+		expires_at: OptionalTime;
+		on_expiry: Generated<OnExpiry>;
+		notice_at: OptionalTime;
+		expiry_told_at: OptionalTime;
+		failure_ttl_seconds: number | null;
 		last_event_id: Generated<number>;
 		created_at: Time;
 		updated_at: Time;

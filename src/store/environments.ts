@@ -5,6 +5,7 @@ import type {
 	Health,
 	Lifecycle,
 } from "../domain/environment.ts";
+import { type OnExpiry, readDuration } from "../domain/expiry.ts";
 import {
 	type EnvironmentId,
 	isEnvironmentId,
@@ -12,6 +13,7 @@ import {
 	type TenantId,
 } from "../domain/ids.ts";
 import type { Db } from "./db.ts";
+import { cleanUpAt } from "./expiries.ts";
 import type { PageRequest } from "./page.ts";
 
 const selectEnvironments = (db: Db) =>
@@ -20,7 +22,11 @@ const selectEnvironments = (db: Db) =>
 		.innerJoin("tenants as t", "t.id", "e.tenant_id")
 		.innerJoin("targets as g", "g.id", "e.target_id")
 		.selectAll("e")
-		.select(["t.name as tenant_name", "g.name as target_name"]);
+		.select([
+			"t.name as tenant_name",
+			"g.name as target_name",
+			cleanUpAt.as("clean_up_at"),
+		]);
 
 // Word for word the condition of the index on names: a plan for any value of a parameter could not use it.
 const isAlive = sql<boolean>`e.lifecycle <> 'destroyed'`;
@@ -45,6 +51,10 @@ const toEnvironment = (row: Row): Environment => ({
 	endpoints: row.endpoints,
 	versions: row.versions,
 	warnings: row.warnings,
+	expiresAt: row.expires_at,
+	onExpiry: row.on_expiry,
+	failureTtlSeconds: row.failure_ttl_seconds,
+	cleanUpAt: row.clean_up_at,
 	createdAt: row.created_at,
 	updatedAt: row.updated_at,
 });
@@ -151,6 +161,8 @@ export async function describeEnvironment(
 	change: {
 		readonly labels?: Readonly<Record<string, string>> | undefined;
 		readonly description?: string | undefined;
+		readonly onExpiry?: OnExpiry | undefined;
+		readonly failureTtl?: string | null | undefined;
 	},
 ): Promise<void> {
 	await db
@@ -160,6 +172,15 @@ export async function describeEnvironment(
 			...(change.labels && { labels: JSON.stringify(change.labels) }),
 			...(change.description !== undefined && {
 				description: change.description,
+			}),
+			...(change.onExpiry !== undefined && {
+				on_expiry: change.onExpiry,
+				// One whose time is over already has another end from now on.
+				notice_at: sql<Date>`case when expiry_told_at is null then notice_at else now() end`,
+			}),
+			...(change.failureTtl !== undefined && {
+				failure_ttl_seconds:
+					change.failureTtl === null ? null : readDuration(change.failureTtl),
 			}),
 		})
 		.where("id", "=", id)

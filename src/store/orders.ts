@@ -2,6 +2,7 @@
 // Round trips are what an order costs, to the service and to PostgreSQL.
 import { sql } from "kysely";
 import type { EventData } from "../domain/event.ts";
+import type { PlannedExpiry } from "../domain/expiry.ts";
 import type { EnvironmentId, OperationId, TenantId } from "../domain/ids.ts";
 import { noChanges, type Operation } from "../domain/operation.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
@@ -14,6 +15,7 @@ import type { BlueprintName, Size } from "../domain/spec.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
 import { eventsChannel } from "./events.ts";
+import { planEnd } from "./expiries.ts";
 import { type OperationRow, toOperation } from "./operations.ts";
 import { selectQueueFacts } from "./queue-place.ts";
 
@@ -33,6 +35,7 @@ export interface NewEnvironment {
 	readonly namespace: string;
 	/** Sealed, by name. */
 	readonly secrets: ReadonlyMap<string, Buffer>;
+	readonly expiry: PlannedExpiry;
 	readonly operation: OperationId;
 	readonly requestedBy: string;
 }
@@ -46,6 +49,8 @@ export async function createOrder(
 	db: Db,
 	order: NewEnvironment,
 ): Promise<{ operation: Operation; place: QueuePlace } | undefined> {
+	const { ttlSeconds, onExpiry, failureTtlSeconds } = order.expiry;
+	const end = planEnd(ttlSeconds);
 	const queued: EventData["operation.queued"] = { kind: "create" };
 	// Each part takes from the one before: without a release or a target there is nothing to take. The event is the
 	// environment's first, so its id needs no counter. Foreign keys are checked when the whole statement is done.
@@ -54,10 +59,12 @@ export async function createOrder(
 	>`
 		with environment as (
 			insert into environments (id, tenant_id, target_id, name, blueprint, description, labels,
-				lifecycle, health, namespace, desired_revision, last_event_id)
+				lifecycle, health, namespace, desired_revision, last_event_id,
+				expires_at, notice_at, on_expiry, failure_ttl_seconds)
 			select ${order.id}, ${order.tenant}, target.id, ${order.name}, ${order.blueprint},
 				${order.description}, ${JSON.stringify(order.labels)}::jsonb,
-				'creating', 'unknown', ${order.namespace}, 1, 1
+				'creating', 'unknown', ${order.namespace}, 1, 1,
+				${end.expires_at}, ${end.notice_at}, ${onExpiry}, ${failureTtlSeconds}::integer
 			from targets target
 			where case when ${order.target ?? null}::text is null then target.is_default
 				else target.name = ${order.target ?? null} end
