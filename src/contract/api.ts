@@ -1,4 +1,9 @@
 // The whole API. The server refuses to start unless each of these has exactly one handler.
+import {
+	backUpEnvironment,
+	listBackups,
+	restoreEnvironment,
+} from "./backups.ts";
 import { listBlueprints } from "./blueprints.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
@@ -37,6 +42,9 @@ export const api: readonly Endpoint[] = [
 	wakeEnvironment,
 	extendEnvironment,
 	destroyEnvironment,
+	backUpEnvironment,
+	restoreEnvironment,
+	listBackups,
 	listRevisions,
 	listOperations,
 	listEnvironmentEvents,

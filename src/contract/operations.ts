@@ -82,6 +82,9 @@ export const operation = z.strictObject({
 		data: z.enum(["keep", "restore"]).optional(),
 		/** Of what the service ordered because an environment's time was over. */
 		reason: z.enum(endReasons).optional(),
+		/** The backup that is restored. */
+		fromBackup: z.string().optional(),
+		allowOtherVersion: z.boolean().optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),

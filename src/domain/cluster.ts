@@ -84,6 +84,14 @@ export interface Cluster {
 		request: RestoreRequest,
 		hooks: ClusterHooks,
 	): Promise<Pick<Backup, "name" | "takenAt" | "bytes" | "parts">>;
+	/**
+	 * Ends a restore of this run that may go on still, or start late, and fulfils when nothing of it is left. One that
+	 * never was is ended.
+	 */
+	endRestore(
+		request: BackupRequest,
+		hooks: Pick<ClusterHooks, "signal">,
+	): Promise<void>;
 	/** The namespaces that say they are this service's. */
 	listNamespaces(signal: AbortSignal): Promise<readonly OwnedObject[]>;
 	/**
@@ -163,7 +171,12 @@ export interface RestoreRequest extends BackupRequest {
 	readonly backup: string;
 	/** Takes a backup of another minor version of Maestro or of MongoDB, too. */
 	readonly allowOtherVersion: boolean;
+	/** Only checks what a restore checks before it touches anything. */
+	readonly dryRun?: boolean;
 }
+
+/** `untouched` of the failure of a restore that has not begun with the databases. */
+export const databasesUntouched = "The databases were not touched.";
 
 /** The CronJobs of an environment from which Jobs on demand are made. The second one never runs by itself. */
 export const backupCronJob = "backup";

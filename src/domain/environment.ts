@@ -26,6 +26,7 @@ export const lifecycles = [
 	"hibernating",
 	"hibernated",
 	"waking",
+	"restoring",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -103,12 +104,33 @@ const refusals: Record<Verb, Partial<Record<Lifecycle, string>>> = {
 		creating: "It is being created: there is nothing to upgrade yet.",
 		hibernating: "It is being hibernated. Wake it first.",
 		hibernated: "It is hibernated. Wake it first.",
+		restoring: "It is being restored.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	backup: {
+		creating: "It is being created: there is nothing to back up yet.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated:
+			"It is hibernated, so no database runs that could be read. Its earlier backups are kept. Wake it first.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	restore: {
+		creating: "It is being created: there is nothing to restore yet.",
+		upgrading:
+			"It is being upgraded: whether a backup fits is known when that has ended.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		waking: "It is waking up.",
+		restoring: "It is being restored already.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
 	hibernate: {
 		creating: "It is being created: it can be hibernated once it is ready.",
 		upgrading: "It is being upgraded: it can be hibernated once it is ready.",
+		restoring: "It is being restored: it can be hibernated once it is ready.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 		failed:
@@ -128,6 +150,13 @@ const refusals: Record<Verb, Partial<Record<Lifecycle, string>>> = {
 	},
 };
 
+/** What there is nothing of in an environment that never ran. */
+const lacks: Partial<Record<Verb, string>> = {
+	upgrade: "to upgrade",
+	backup: "to back up",
+	restore: "to restore",
+};
+
 export function refusal(
 	verb: Verb,
 	environment: Pick<Environment, "lifecycle" | "revision">,
@@ -143,12 +172,13 @@ export function refusal(
 	)
 		return undefined;
 	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
+	const lack = lacks[verb];
 	if (
-		verb === "upgrade" &&
+		lack !== undefined &&
 		environment.lifecycle === "failed" &&
 		environment.revision === null
 	)
-		return "Its create never came to an end, so there is nothing to upgrade. Destroy it and order it anew.";
+		return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
 	return refusals[verb][environment.lifecycle];
 }
 
@@ -173,6 +203,8 @@ export const lifecycleDuring: Readonly<
 	upgrade: "upgrading",
 	hibernate: "hibernating",
 	wake: "waking",
+	backup: undefined,
+	restore: "restoring",
 	destroy: "destroying",
 };
 

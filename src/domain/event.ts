@@ -2,13 +2,19 @@
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
 import type { EndReason, OnExpiry } from "./expiry.ts";
-import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Existing } from "./stock.ts";
 
 /** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
 interface ResourceData {
 	readonly kind: string;
+	readonly name: string;
+}
+
+/** `name` names it where it is kept. */
+interface BackupData {
+	readonly backup: BackupId;
 	readonly name: string;
 }
 
@@ -84,6 +90,25 @@ export interface EventData {
 	"verification.passed": {
 		readonly versions: Readonly<Record<string, string>>;
 	};
+	"backup.completed": BackupData & {
+		/** What ran when it was taken. */
+		readonly revision: number;
+		readonly bytes: number;
+		readonly parts: number;
+		readonly expiresAt: string;
+		readonly durationMs: number;
+	};
+	/** It is whole and fits: it can be restored. */
+	"backup.checked": BackupData & {
+		readonly bytes: number;
+		readonly parts: number;
+	};
+	/** The databases hold what they held at `takenAt`, when `revision` ran. */
+	"backup.restored": BackupData & {
+		readonly revision: number;
+		readonly takenAt: string;
+		readonly durationMs: number;
+	};
 	"environment.ready": { readonly revision: number };
 	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
@@ -136,6 +161,9 @@ export const eventTypes = Object.keys({
 	"workload.ready": 0,
 	"workload.stuck": 0,
 	"verification.passed": 0,
+	"backup.completed": 0,
+	"backup.checked": 0,
+	"backup.restored": 0,
 	"environment.ready": 0,
 	"environment.hibernated": 0,
 	"environment.destroyed": 0,

@@ -1,12 +1,14 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
 import type { EndReason } from "./expiry.ts";
-import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
 export const operationKinds = [
 	"create",
 	"upgrade",
+	"backup",
+	"restore",
 	"hibernate",
 	"wake",
 	"destroy",
@@ -79,7 +81,10 @@ export const mayBeRetried = (state: OperationState): boolean =>
 
 export const phaseNames = [
 	"preparing",
+	"checking",
+	"backing_up",
 	"quiescing",
+	"restoring",
 	"applying",
 	"waiting",
 	"verifying",
@@ -90,24 +95,81 @@ export type PhaseName = (typeof phaseNames)[number];
 /** The phases of each kind, in their order; `listPhases` says which of them an operation needs. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
-	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	upgrade: [
+		"preparing",
+		"backing_up",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
+	backup: ["preparing", "backing_up", "finishing"],
+	restore: [
+		"preparing",
+		"checking",
+		"backing_up",
+		"quiescing",
+		"restoring",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
 	hibernate: ["preparing", "quiescing", "applying", "waiting", "finishing"],
 	wake: ["preparing", "applying", "waiting", "verifying", "finishing"],
-	destroy: ["preparing", "applying", "waiting", "finishing"],
+	destroy: ["preparing", "backing_up", "applying", "waiting", "finishing"],
 };
 
 /** The phases that this operation goes through: those of its kind without what its options make needless. */
-export const listPhases = ({
-	kind,
-}: Pick<Operation, "kind" | "options">): readonly PhaseName[] => phasesOf[kind];
+export const listPhases = (
+	operation: Pick<Operation, "kind" | "options" | "restore">,
+): readonly PhaseName[] =>
+	phasesOf[operation.kind].filter(
+		(phase) => isNeedless[phase]?.(operation) !== true,
+	);
+
+/** What was restored once is neither prepared nor done again: somebody may have written since. */
+const isRestored = ({ restore }: Pick<Operation, "restore">): boolean =>
+	restore === "done";
+
+const isNeedless: Readonly<
+	Partial<
+		Record<
+			PhaseName,
+			(operation: Pick<Operation, "kind" | "options" | "restore">) => boolean
+		>
+	>
+> = {
+	checking: isRestored,
+	backing_up: ({ kind, options }) =>
+		kind !== "backup" && options.backup !== "required",
+	quiescing: isRestored,
+	restoring: isRestored,
+};
+
+/** Phases in which nothing of the environment is changed. */
+const harmlessPhases: readonly PhaseName[] = [
+	"preparing",
+	"checking",
+	"backing_up",
+	"finishing",
+];
+
+/** Whether an operation that entered this phase may have changed something of its environment. */
+export const isTouching = (phase: PhaseName): boolean =>
+	!harmlessPhases.includes(phase);
 
 export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 
 /** How long each phase of most kinds may take, in milliseconds, counted from its start, where the target says nothing else. */
 const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
+	// As long as it takes to read all of a backup, or all of the databases.
+	checking: 30 * 60_000,
+	backing_up: 30 * 60_000,
 	// Workers end what they have begun, and so does a backup.
 	quiescing: 20 * 60_000,
+	restoring: 60 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
 	verifying: 5 * 60_000,
@@ -116,7 +178,7 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 
 /** Whether it is rolled out stage by stage, each of which must run before the next one is touched. */
 export const goesByStages = (kind: OperationKind): boolean =>
-	kind === "upgrade" || kind === "wake";
+	kind === "upgrade" || kind === "restore" || kind === "wake";
 
 /** How long a phase may take, in milliseconds, where the target says nothing else. What goes by stages waits for them while it applies. */
 export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
@@ -243,7 +305,19 @@ export interface Operation {
 	readonly options: OperationOptions;
 	/** The operation whose end made the service order this one. */
 	readonly causedBy: OperationId | null;
+	/** It entered a phase that changes the environment: its failure before that leaves everything as it was. */
+	readonly isTouched: boolean;
+	/** Of one that restores: `begun` as long as the databases may hold a part of the backup. */
+	readonly restore: "begun" | "done" | null;
 }
+
+/** Whether a restore that ended has stopped what runs, and has not come to the databases. */
+export const isOnlyStopped = ({
+	kind,
+	isTouched,
+	restore,
+}: Pick<Operation, "kind" | "isTouched" | "restore">): boolean =>
+	kind === "restore" && isTouched && restore === null;
 
 /** What an order chose beside the revision. A field that its kind does not know is absent. */
 export interface OperationOptions {
@@ -255,6 +329,10 @@ export interface OperationOptions {
 	readonly data?: "keep" | "restore";
 	/** Of what the service ordered because an environment's time was over. */
 	readonly reason?: EndReason;
+	/** Of what restores: which backup. */
+	readonly fromBackup?: BackupId;
+	/** Of a restore: whether a backup of another minor version is taken, too. */
+	readonly allowOtherVersion?: boolean;
 }
 
 /**

@@ -14,6 +14,9 @@ export type Size = (typeof sizes)[number];
 export const powers = ["on", "hibernated"] as const;
 export type Power = (typeof powers)[number];
 
+/** Whether what changes data goes on without a backup from just before. */
+export const backupChoices = ["required", "skip"] as const;
+
 export const blueprintNames = ["maestro"] as const;
 export type BlueprintName = (typeof blueprintNames)[number];
 
@@ -84,10 +87,29 @@ export const environmentChange = z
 		release: releaseName.optional(),
 		size: z.enum(sizes).optional(),
 		parameters: parametersChange.optional(),
+		backup: z.enum(backupChoices).default("required"),
 	})
 	.refine(
-		(change) => Object.values(change).some((value) => value !== undefined),
+		({ release, size, parameters }) =>
+			[release, size, parameters].some((value) => value !== undefined),
 		"must have `release`, `size` or `parameters`",
 	);
 
-export type EnvironmentChange = z.infer<typeof environmentChange>;
+export type EnvironmentChange = Pick<
+	z.infer<typeof environmentChange>,
+	"release" | "size" | "parameters"
+>;
+
+/** Which backup is put in place of the data, and what happens to those first. */
+export const restoreOrder = z.strictObject({
+	backup: z
+		.string()
+		.regex(/^bak_[0-9a-z]{20}$/, "must be the id of a backup: bak_…"),
+	backupFirst: z.enum(backupChoices).default("required"),
+	allowOtherVersion: z
+		.boolean()
+		.default(false)
+		.describe("Takes one of another minor version of Maestro or MongoDB, too."),
+});
+
+export type RestoreOrder = z.infer<typeof restoreOrder>;

@@ -121,7 +121,11 @@ export const environmentRoutes: readonly Route[] = [
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
 		return describeAnswer(
 			db,
-			await orderUpgrade(verbs, actor, { environment, change: body }),
+			await orderUpgrade(verbs, actor, {
+				environment,
+				change: body,
+				options: { backup: body.backup },
+			}),
 		);
 	}),
 

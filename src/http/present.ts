@@ -1,4 +1,5 @@
 // Rows → public JSON. Field by field: what is not named here is not told.
+import type { listBackups } from "../contract/backups.ts";
 import type { Endpoint, Output } from "../contract/endpoint.ts";
 import type {
 	findEnvironment,
@@ -11,6 +12,7 @@ import type { findRelease } from "../contract/releases.ts";
 import type { listTargets } from "../contract/targets.ts";
 import type { createTenant } from "../contract/tenants.ts";
 import type { listTokens } from "../contract/tokens.ts";
+import type { KeptBackup } from "../domain/backup.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import { writeDuration } from "../domain/expiry.ts";
@@ -122,6 +124,25 @@ export const presentOperation = (
 			count,
 			notReady: notReady.map(({ name, condition }) => ({ name, condition })),
 		})) ?? null,
+});
+
+export const presentBackup = (
+	backup: KeptBackup,
+): Item<typeof listBackups> => ({
+	id: backup.id,
+	environment: backup.environment,
+	operation: backup.operation,
+	revision: backup.revision,
+	release: backup.release,
+	reason: backup.reason,
+	place: backup.place,
+	name: backup.name,
+	bytes: backup.bytes,
+	parts: backup.parts,
+	oplog: backup.oplog,
+	sha256: backup.sha256,
+	takenAt: presentTime(backup.takenAt),
+	expiresAt: presentTime(backup.expiresAt),
 });
 
 export const presentEvent = (

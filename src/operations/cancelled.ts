@@ -41,16 +41,18 @@ export async function endCancelled(ending: Ending): Promise<void> {
 /** What exists of the environment at the end of an attempt; null if that cannot be found out. */
 export function lookAround({
 	tools,
-	ownership: { operation, lease, lost },
+	ownership,
 	findings,
 	log,
 }: Ending): Promise<readonly Existing[] | null> {
+	const { operation, lease, lost } = ownership;
 	const work: Work = {
 		tools,
 		operation,
 		lease,
 		signal: lost,
 		record: () => {},
+		write: (change) => writeAsOwner(tools.db, ownership, { lost }, change),
 		findings,
 	};
 	return takeStock(work, log);

@@ -46,6 +46,7 @@ const unneededIn: Readonly<
 		creating: "It is being created, and does not hibernate.",
 		ready: "It does not hibernate.",
 		upgrading: "It is being upgraded, and does not hibernate.",
+		restoring: "It is being restored, and does not hibernate.",
 	},
 };
 

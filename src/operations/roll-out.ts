@@ -76,8 +76,8 @@ function explain(error: unknown, work: Work, stopped: number): unknown {
 	const stage = stageNames[stopped];
 	if (!(error instanceof Failure) || error.retryable || stage === undefined)
 		return error;
-	// One that wakes runs the same revision all along.
-	if (work.operation.kind === "wake") return error;
+	// One that wakes, or has its data restored, runs the same revision all along.
+	if (work.operation.kind !== "upgrade") return error;
 	const { revisionFrom, revisionTo } = work.operation;
 	const list = (names: readonly StageName[]) =>
 		names.map((name) => titles[name]).join(", ");

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { currentVersions } from "../domain/blueprint.ts";
 import { dataKinds, findForbiddenChanges } from "../domain/change.ts";
 import { type Environment, refusal } from "../domain/environment.ts";
-import type { Operation } from "../domain/operation.ts";
+import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { Parameters } from "../domain/parameters.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
 import type { Release } from "../domain/release.ts";
@@ -51,6 +51,8 @@ export async function upgradeEnvironment(
 	order: {
 		readonly environment: Environment;
 		readonly change: EnvironmentChange;
+		/** Without them nothing is done before it or follows from it. */
+		readonly options?: OperationOptions;
 	},
 ): Promise<Operation | Unneeded> {
 	const answer = await context.db.transaction().execute(async (trx) => {
@@ -84,6 +86,7 @@ export async function upgradeEnvironment(
 			revisionFrom: current.revision,
 			revisionTo: number,
 			actor,
+			options: order.options ?? {},
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, {

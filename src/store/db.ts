@@ -9,9 +9,11 @@ import {
 	sql,
 } from "kysely";
 import pg from "pg";
+import type { BackupPlace, BackupReason } from "../domain/backup.ts";
 import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
 import type { OnExpiry } from "../domain/expiry.ts";
 import type {
+	BackupId,
 	EnvironmentId,
 	OperationId,
 	TargetId,
@@ -166,6 +168,9 @@ export interface Tables {
 		keeps_backups: Generated<boolean>;
 		options: JSONColumnType<OperationOptions, string | undefined, string>;
 		caused_by: OperationId | null;
+		is_touched: Generated<boolean>;
+		restore_begun_at: OptionalTime;
+		restored_at: OptionalTime;
 		not_before: OptionalTime;
 		enqueued_at: Time;
 		created_at: Time;
@@ -178,6 +183,24 @@ export interface Tables {
 		slots: number;
 		is_short_of_memory: boolean;
 		seen_at: Time;
+	};
+	backups: {
+		id: BackupId;
+		environment_id: EnvironmentId;
+		operation_id: OperationId;
+		revision: number;
+		release: string;
+		reason: BackupReason;
+		place: BackupPlace;
+		name: string;
+		taken_at: ColumnType<Date, Date, never>;
+		bytes: number;
+		parts: number;
+		oplog: boolean;
+		sha256: string;
+		expires_at: ColumnType<Date, Date, Date>;
+		gone_at: OptionalTime;
+		created_at: Time;
 	};
 	installation: { name: string; value: Buffer };
 	events: {

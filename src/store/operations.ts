@@ -50,7 +50,18 @@ export const toOperation = (row: OperationRow): Operation => ({
 	keepsBackups: row.keeps_backups,
 	options: row.options,
 	causedBy: row.caused_by,
+	isTouched: row.is_touched,
+	restore: decideRestore(row),
 });
+
+const decideRestore = (
+	row: Pick<OperationRow, "restore_begun_at" | "restored_at">,
+): Operation["restore"] =>
+	row.restored_at !== null
+		? "done"
+		: row.restore_begun_at !== null
+			? "begun"
+			: null;
 
 export async function createOperation(
 	db: Db,

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Revision } from "../domain/environment.ts";
+import { movingKinds, type Revision } from "../domain/environment.ts";
 import type { EnvironmentId } from "../domain/ids.ts";
 import { type ShownParameters, shownParameters } from "../domain/parameters.ts";
 import type { Release } from "../domain/release.ts";
@@ -89,7 +89,8 @@ const selectBegun = (db: Db, environment: EnvironmentId) =>
 		.select("o.revision_to")
 		.where("o.environment_id", "=", environment)
 		.where("o.revision_to", "is not", null)
-		.where("o.started_at", "is not", null);
+		.where("o.is_touched", "=", true)
+		.where("o.kind", "in", movingKinds);
 
 /**
  * The newest revision that somebody began to apply: nothing in the cluster can be of a later one. With `before`, the

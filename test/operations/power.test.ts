@@ -391,6 +391,7 @@ const answers: Record<Lifecycle, Record<PowerKind, RegExp | undefined>> = {
 	creating: { hibernate: /being created/, wake: undefined },
 	ready: { hibernate: undefined, wake: undefined },
 	upgrading: { hibernate: /being upgraded/, wake: undefined },
+	restoring: { hibernate: /being restored/, wake: undefined },
 	hibernating: { hibernate: undefined, wake: undefined },
 	hibernated: { hibernate: undefined, wake: undefined },
 	waking: { hibernate: undefined, wake: undefined },

@@ -484,6 +484,7 @@ const allowed: Record<Lifecycle, { ran: boolean; never: boolean }> = {
 	hibernating: { ran: false, never: false },
 	hibernated: { ran: false, never: false },
 	waking: { ran: true, never: true },
+	restoring: { ran: false, never: false },
 	destroying: { ran: false, never: false },
 	destroyed: { ran: false, never: false },
 	failed: { ran: true, never: false },

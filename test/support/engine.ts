@@ -4,8 +4,10 @@ import type { AwsAccess, Cloud, OwnedStorage } from "../../src/domain/aws.ts";
 import type { BlueprintOutputs } from "../../src/domain/blueprint.ts";
 import type {
 	Backup,
+	BackupRequest,
 	Cluster,
 	ClusterHooks,
+	RestoreRequest,
 	StockRequest,
 } from "../../src/domain/cluster.ts";
 import type {
@@ -59,6 +61,14 @@ export interface Script {
 	stopped?: (hooks: Pick<ClusterHooks, "signal">) => Promise<void>;
 	gone?: (hooks: ClusterHooks) => Promise<void>;
 	verify?: (hooks: ClusterHooks) => Promise<Record<string, string>>;
+	backUp?: (
+		request: BackupRequest,
+		hooks: ClusterHooks,
+	) => Promise<Backup | undefined>;
+	restore?: (
+		request: RestoreRequest,
+		hooks: ClusterHooks,
+	) => Promise<Backup | undefined>;
 	stock?: (request: StockRequest) => Promise<readonly Existing[]>;
 	/** What an account still has of an environment. */
 	owned?: (environment: string) => Promise<readonly OwnedStorage[]>;
@@ -137,13 +147,16 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 				calls.push("stock");
 				return (await script.stock?.(request)) ?? [];
 			},
-			async backUp() {
+			async backUp(request, hooks) {
 				calls.push("backUp");
-				return scriptedBackup;
+				return (await script.backUp?.(request, hooks)) ?? scriptedBackup;
 			},
-			async restore() {
-				calls.push("restore");
-				return scriptedBackup;
+			async restore(request, hooks) {
+				calls.push(request.dryRun ? "check" : "restore");
+				return (await script.restore?.(request, hooks)) ?? scriptedBackup;
+			},
+			async endRestore() {
+				calls.push("endRestore");
 			},
 			listNamespaces: async () => [],
 			listObjects: async () => [],

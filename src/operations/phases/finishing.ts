@@ -1,7 +1,9 @@
 // The end of an attempt that succeeded: operation, environment and last events in one transaction.
+import { backupPlaces } from "../../domain/backup.ts";
 import { lifecycleAfter, movesLifecycle } from "../../domain/environment.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import { noChanges, type PhaseRecord } from "../../domain/operation.ts";
+import { keepBackups, markGone } from "../../store/backups.ts";
 import type { Db } from "../../store/db.ts";
 import {
 	lockEnvironment,
@@ -70,6 +72,11 @@ async function settle(trx: Db, work: Work): Promise<NewEvent> {
 		...(isAsleep ? {} : { versions: findings.versions ?? {} }),
 		warnings: take(work, "outputs").warnings ?? [],
 	});
+	const { parameters, target } = take(work, "run").input;
+	await keepBackups(trx, environment.id, {
+		retentionDays: parameters.backups.retentionDays,
+		place: target.aws === null ? "claim" : "bucket",
+	});
 	return {
 		type: isAsleep ? "environment.hibernated" : "environment.ready",
 		data: { revision },
@@ -86,5 +93,10 @@ async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {
 		warnings: [],
 	});
 	await deleteSecrets(trx, operation.environment);
+	await markGone(
+		trx,
+		operation.environment,
+		operation.keepsBackups ? ["claim"] : backupPlaces,
+	);
 	return { type: "environment.destroyed", data: {} };
 }
