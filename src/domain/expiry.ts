@@ -27,12 +27,12 @@ export function writeDuration(seconds: number): string {
 /** A whole number with its unit. A day is 24 hours, also where the clocks change. */
 export const duration = z
 	.string()
-	.regex(
-		/^[1-9]\d{0,8}[smhdw]$/,
-		"must be a whole number with its unit: 90s, 30m, 2h, 3d or 1w",
-	)
+	.regex(/^[1-9]\d{0,8}[smhdw]$/, {
+		error: "must be a whole number with its unit: 90s, 30m, 2h, 3d or 1w",
+		abort: true,
+	})
 	.refine(
-		(text) => !(readDuration(text) > longestSeconds),
+		(text) => readDuration(text) <= longestSeconds,
 		"must be at most 3650d",
 	);
 
