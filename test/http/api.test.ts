@@ -59,6 +59,7 @@ const examples: Record<
 	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
 	// It waits behind the order before.
 	wakeEnvironment: () => ({ id: sleepyEnvironment }),
+	extendEnvironment: () => ({ id: environment, body: { ttl: "2h" } }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

@@ -55,6 +55,10 @@ test("an order that says only a name is answered with a queued operation", async
 		endpoints: null,
 		versions: {},
 		warnings: [],
+		expiresAt: null,
+		onExpiry: "destroy",
+		failureTtl: null,
+		cleanUpAt: null,
 		activeOperation: answer.body.id,
 	});
 });
