@@ -363,9 +363,11 @@ export async function openWorker(base: Base) {
 	};
 }
 
-/** Sweeps, and ends what has expired, on timers. */
+/** Sweeps, follows schedules and ends what has expired, on timers. */
 export async function openScheduler(base: Base) {
-	const { startTicking } = await import("./worker/tick.ts");
+	const { startFollowingSchedules, startTicking } = await import(
+		"./worker/tick.ts"
+	);
 	const { startExpiring } = await import("./worker/expiries.ts");
 	const context = {
 		db: base.database.db,
@@ -373,7 +375,11 @@ export async function openScheduler(base: Base) {
 		sender: base.sender,
 		log: base.log,
 	};
-	const tickers = [startTicking(context), startExpiring(context)];
+	const tickers = [
+		startTicking(context),
+		startFollowingSchedules(context),
+		startExpiring(context),
+	];
 	return {
 		async close() {
 			await Promise.all(tickers.map((ticker) => ticker.close()));

@@ -3,6 +3,7 @@ import { healths, lifecycles } from "../domain/environment.ts";
 import { duration, onExpiries } from "../domain/expiry.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
+import { schedule } from "../domain/schedule.ts";
 import {
 	blueprintNames,
 	environmentChange,
@@ -60,6 +61,14 @@ export const environment = z.strictObject({
 	failureTtl: duration.nullable(),
 	/** When it is destroyed for that, once that has happened. */
 	cleanUpAt: z.iso.datetime().nullable(),
+	/** Whether it runs, or will by what is on its way. */
+	power: z.enum(powers),
+	/** When it sleeps by itself; null: never. */
+	schedule: schedule.nullable(),
+	/** When the schedule is followed next, and to which power. In the past while something must end first. */
+	nextTransition: z
+		.strictObject({ at: z.iso.datetime(), to: z.enum(powers) })
+		.nullable(),
 	/** The operation that moves it, or the first that waits to. */
 	activeOperation: z.string().nullable(),
 	createdAt: z.iso.datetime(),
@@ -149,10 +158,14 @@ export const describeEnvironment = {
 			description: environmentSpec.shape.description.unwrap().optional(),
 			onExpiry: z.enum(onExpiries).optional(),
 			failureTtl: environmentSpec.shape.failureTtl,
+			schedule: schedule
+				.nullable()
+				.optional()
+				.describe("Replaces the one before; null takes it away."),
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `labels`, `description`, `onExpiry` or `failureTtl`",
+			"must have `labels`, `description`, `schedule`, `onExpiry` or `failureTtl`",
 		),
 	status: 200,
 	response: environment,

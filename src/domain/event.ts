@@ -131,6 +131,11 @@ export interface EventData {
 	};
 	/** What should come at the end is not possible yet. It is tried again every minute. */
 	"expiry.postponed": { readonly reason: string };
+	/** The time to sleep or to wake has come, and it was not possible. */
+	"schedule.skipped": {
+		readonly kind: OperationKind;
+		readonly reason: string;
+	};
 }
 
 export type EventType = keyof EventData;
@@ -171,6 +176,7 @@ export const eventTypes = Object.keys({
 	"environment.expiring": 0,
 	"environment.expired": 0,
 	"expiry.postponed": 0,
+	"schedule.skipped": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 
 /** An event before it has its place in the log. */

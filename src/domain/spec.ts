@@ -5,6 +5,7 @@ import { dnsLabel, environmentNameLength } from "./names.ts";
 import { parameters } from "./parameters.ts";
 import { parametersChange } from "./parameters-change.ts";
 import { defaultRelease, releaseName } from "./release.ts";
+import { schedule } from "./schedule.ts";
 
 /** `small`: one of each process, for QA, minutes to live. `ha`: the promise. */
 export const sizes = ["small", "ha"] as const;
@@ -68,6 +69,8 @@ export const environmentSpec = z.strictObject({
 		.describe(
 			"How long it is left alone after its create did not succeed, before it is destroyed. null: for ever. Without it, the tenant's default.",
 		),
+	/** When it sleeps by itself; without one, never. */
+	schedule: schedule.optional(),
 });
 
 export type EnvironmentSpec = z.infer<typeof environmentSpec>;

@@ -17,6 +17,7 @@ import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts
 import { extendEnvironment as extend } from "../operations/extend.ts";
 import { changePower } from "../operations/power.ts";
 import { isUnneeded, type Unneeded } from "../operations/request.ts";
+import { planSchedule } from "../operations/schedules.ts";
 import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
 import type { Db } from "../store/db.ts";
 import {
@@ -24,7 +25,7 @@ import {
 	listEnvironments as listRows,
 	loadEnvironment,
 } from "../store/environments.ts";
-import { listCurrentOperations } from "../store/operations.ts";
+import { listCurrentOperations, readClock } from "../store/operations.ts";
 import {
 	listDesiredRevisions,
 	listRevisions as listRevisionRows,
@@ -113,7 +114,11 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(describeEnvironment, async ({ db }, { actor, params, body }) => {
 		const { id } = await loadVisibleEnvironment(db, actor, params.id);
-		await describeRow(db, id, body);
+		const { schedule, ...rest } = body;
+		await describeRow(db, id, {
+			...rest,
+			schedule: schedule && planSchedule(schedule, await readClock(db)),
+		});
 		return completeEnvironment(db, await loadEnvironment(db, id));
 	}),
 

@@ -13,7 +13,7 @@ import type { listTargets } from "../contract/targets.ts";
 import type { createTenant } from "../contract/tenants.ts";
 import type { listTokens } from "../contract/tokens.ts";
 import type { KeptBackup } from "../domain/backup.ts";
-import type { Environment } from "../domain/environment.ts";
+import { decidePower, type Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import { writeDuration } from "../domain/expiry.ts";
 import type { OperationId } from "../domain/ids.ts";
@@ -70,6 +70,12 @@ export const presentEnvironment = (
 			? null
 			: writeDuration(environment.failureTtlSeconds),
 	cleanUpAt: presentOptionalTime(environment.cleanUpAt),
+	power: decidePower(environment.lifecycle, desired.power),
+	schedule: environment.schedule,
+	nextTransition: environment.transition && {
+		at: presentTime(environment.transition.at),
+		to: environment.transition.to,
+	},
 	activeOperation: activeOperation ?? null,
 	createdAt: presentTime(environment.createdAt),
 	updatedAt: presentTime(environment.updatedAt),

@@ -30,6 +30,7 @@ import type {
 } from "../domain/operation.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
 import type { ReleaseImages } from "../domain/release.ts";
+import type { Schedule } from "../domain/schedule.ts";
 import type { Power, Size } from "../domain/spec.ts";
 import type { Existing } from "../domain/stock.ts";
 import type { TargetSettings } from "../domain/target.ts";
@@ -114,6 +115,21 @@ export interface Tables {
 		notice_at: OptionalTime;
 		expiry_told_at: OptionalTime;
 		failure_ttl_seconds: number | null;
+		schedule: JSONColumnType<
+			Schedule | null,
+			string | null | undefined,
+			string | null
+		>;
+		transition_at: ColumnType<
+			Date | null,
+			Date | null | undefined,
+			Date | null
+		>;
+		transition_to: ColumnType<
+			Power | null,
+			Power | null | undefined,
+			Power | null
+		>;
 		last_event_id: Generated<number>;
 		created_at: Time;
 		updated_at: Time;

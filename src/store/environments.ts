@@ -12,6 +12,7 @@ import {
 	type TargetId,
 	type TenantId,
 } from "../domain/ids.ts";
+import type { Schedule, Transition } from "../domain/schedule.ts";
 import type { Db } from "./db.ts";
 import { cleanUpAt } from "./expiries.ts";
 import type { PageRequest } from "./page.ts";
@@ -55,6 +56,11 @@ const toEnvironment = (row: Row): Environment => ({
 	onExpiry: row.on_expiry,
 	failureTtlSeconds: row.failure_ttl_seconds,
 	cleanUpAt: row.clean_up_at,
+	schedule: row.schedule,
+	transition:
+		row.transition_at === null || row.transition_to === null
+			? null
+			: { at: row.transition_at, to: row.transition_to },
 	createdAt: row.created_at,
 	updatedAt: row.updated_at,
 });
@@ -154,6 +160,11 @@ export async function listEnvironments(
 	return (await query.execute()).map(toEnvironment);
 }
 
+export interface PlannedSchedule {
+	readonly schedule: Schedule;
+	readonly transition: Transition;
+}
+
 /** What needs no operation: returns whether there was such an environment. */
 export async function describeEnvironment(
 	db: Db,
@@ -163,6 +174,8 @@ export async function describeEnvironment(
 		readonly description?: string | undefined;
 		readonly onExpiry?: OnExpiry | undefined;
 		readonly failureTtl?: string | null | undefined;
+		/** With its first transition; null takes it away. */
+		readonly schedule?: PlannedSchedule | null | undefined;
 	},
 ): Promise<void> {
 	await db
@@ -181,6 +194,11 @@ export async function describeEnvironment(
 			...(change.failureTtl !== undefined && {
 				failure_ttl_seconds:
 					change.failureTtl === null ? null : readDuration(change.failureTtl),
+			}),
+			...(change.schedule !== undefined && {
+				schedule: change.schedule && JSON.stringify(change.schedule.schedule),
+				transition_at: change.schedule?.transition.at ?? null,
+				transition_to: change.schedule?.transition.to ?? null,
 			}),
 		})
 		.where("id", "=", id)

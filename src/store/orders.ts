@@ -14,6 +14,7 @@ import {
 import type { BlueprintName, Size } from "../domain/spec.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
+import type { PlannedSchedule } from "./environments.ts";
 import { eventsChannel } from "./events.ts";
 import { planEnd } from "./expiries.ts";
 import { type OperationRow, toOperation } from "./operations.ts";
@@ -36,6 +37,7 @@ export interface NewEnvironment {
 	/** Sealed, by name. */
 	readonly secrets: ReadonlyMap<string, Buffer>;
 	readonly expiry: PlannedExpiry;
+	readonly schedule: PlannedSchedule | null;
 	readonly operation: OperationId;
 	readonly requestedBy: string;
 }
@@ -51,6 +53,7 @@ export async function createOrder(
 ): Promise<{ operation: Operation; place: QueuePlace } | undefined> {
 	const { ttlSeconds, onExpiry, failureTtlSeconds } = order.expiry;
 	const end = planEnd(ttlSeconds);
+	const { schedule = null, transition } = order.schedule ?? {};
 	const queued: EventData["operation.queued"] = { kind: "create" };
 	// Each part takes from the one before: without a release or a target there is nothing to take. The event is the
 	// environment's first, so its id needs no counter. Foreign keys are checked when the whole statement is done.
@@ -60,11 +63,12 @@ export async function createOrder(
 		with environment as (
 			insert into environments (id, tenant_id, target_id, name, blueprint, description, labels,
 				lifecycle, health, namespace, desired_revision, last_event_id,
-				expires_at, notice_at, on_expiry, failure_ttl_seconds)
+				expires_at, notice_at, on_expiry, failure_ttl_seconds, schedule, transition_at, transition_to)
 			select ${order.id}, ${order.tenant}, target.id, ${order.name}, ${order.blueprint},
 				${order.description}, ${JSON.stringify(order.labels)}::jsonb,
 				'creating', 'unknown', ${order.namespace}, 1, 1,
-				${end.expires_at}, ${end.notice_at}, ${onExpiry}, ${failureTtlSeconds}::integer
+				${end.expires_at}, ${end.notice_at}, ${onExpiry}, ${failureTtlSeconds}::integer,
+				${schedule && JSON.stringify(schedule)}::jsonb, ${transition?.at ?? null}::timestamptz, ${transition?.to ?? null}::text
 			from targets target
 			where case when ${order.target ?? null}::text is null then target.is_default
 				else target.name = ${order.target ?? null} end

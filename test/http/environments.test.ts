@@ -59,6 +59,9 @@ test("an order that says only a name is answered with a queued operation", async
 		onExpiry: "destroy",
 		failureTtl: null,
 		cleanUpAt: null,
+		power: "on",
+		schedule: null,
+		nextTransition: null,
 		activeOperation: answer.body.id,
 	});
 });
@@ -258,6 +261,8 @@ test("revisions tell what was ordered", async () => {
 		release: "0.6.0",
 		size: "small",
 		parameters: parameters.parse({}),
+		power: "on",
+		basedOn: null,
 	});
 });
 
