@@ -365,12 +365,13 @@ export async function openWorker(base: Base) {
 	};
 }
 
-/** Sweeps, follows schedules and goes on with roll-outs on timers, and watches the targets that no other process watches. */
+/** Sweeps, follows schedules, ends what has expired and goes on with roll-outs on timers, and watches the targets that no other process watches. */
 export async function openScheduler(base: Base) {
 	const { startAdvancingRollouts, startFollowingSchedules, startTicking } =
 		await import("./worker/tick.ts");
 	const { startWatching } = await import("./worker/watch.ts");
 	const { openLookout } = await import("./cluster/lookout.ts");
+	const { startExpiring } = await import("./worker/expiries.ts");
 	const context = {
 		db: base.database.db,
 		sealKey: base.sealKey,
@@ -380,6 +381,7 @@ export async function openScheduler(base: Base) {
 	const running = [
 		startTicking(context),
 		startFollowingSchedules(context),
+		startExpiring(context),
 		startAdvancingRollouts(context),
 		startWatching({
 			...context,

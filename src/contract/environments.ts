@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { driftAnswers, driftClasses } from "../domain/drift.ts";
 import { lifecycles } from "../domain/environment.ts";
+import { duration, onExpiries } from "../domain/expiry.ts";
 import { healths } from "../domain/health.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
@@ -9,6 +10,7 @@ import {
 	blueprintNames,
 	environmentChange,
 	environmentSpec,
+	extension,
 	labels,
 	powers,
 	rollbackOrder,
@@ -81,6 +83,14 @@ export const environment = z.strictObject({
 	versions: z.record(z.string(), z.string()),
 	/** What is less than Maestro advises, and why. */
 	warnings: z.array(z.string()),
+	/** When its time is over, counted from its order or its last extension; null: never. */
+	expiresAt: z.iso.datetime().nullable(),
+	/** What happens to it then. */
+	onExpiry: z.enum(onExpiries),
+	/** How long it is left alone after its create did not succeed, in the largest unit that fits; null: for ever. */
+	failureTtl: duration.nullable(),
+	/** When it is destroyed for that, once that has happened. */
+	cleanUpAt: z.iso.datetime().nullable(),
 	/** Whether it runs, or will by what is on its way. */
 	power: z.enum(powers),
 	/** When it sleeps by itself; null: never. */
@@ -177,6 +187,8 @@ export const describeEnvironment = {
 		.strictObject({
 			labels: labels.optional(),
 			description: environmentSpec.shape.description.unwrap().optional(),
+			onExpiry: z.enum(onExpiries).optional(),
+			failureTtl: environmentSpec.shape.failureTtl,
 			schedule: schedule
 				.nullable()
 				.optional()
@@ -185,7 +197,7 @@ export const describeEnvironment = {
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `labels`, `description`, `schedule` or `onDrift`",
+			"must have `labels`, `description`, `schedule`, `onDrift`, `onExpiry` or `failureTtl`",
 		),
 	status: 200,
 	response: environment,
@@ -263,6 +275,19 @@ export const rollbackEnvironment = {
 	response: operation,
 	unneeded,
 	orders: true,
+} as const satisfies Endpoint;
+
+export const extendEnvironment = {
+	name: "extendEnvironment",
+	summary:
+		"Let an environment live for so long from now on, longer or shorter than before. What its expiry has ordered and nobody has begun is taken back.",
+	method: "POST",
+	path: "/v1/environments/{id}:extend",
+	role: "operator",
+	params: byId,
+	body: extension,
+	status: 200,
+	response: environment,
 } as const satisfies Endpoint;
 
 export const destroyEnvironment = {

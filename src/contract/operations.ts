@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { endReasons } from "../domain/expiry.ts";
 import {
 	operationKinds,
 	operationStates,
@@ -79,6 +80,8 @@ export const operation = z.strictObject({
 		backup: z.enum(["required", "skip"]).optional(),
 		onFailure: z.enum(["rollback", "keep"]).optional(),
 		data: z.enum(["keep", "restore"]).optional(),
+		/** Of what the service ordered because an environment's time was over. */
+		reason: z.enum(endReasons).optional(),
 		/** The backup that is restored. */
 		fromBackup: z.string().optional(),
 		dataFrom: time.optional(),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { readDuration } from "../domain/expiry.ts";
 import { tenantName, tenantSettings } from "../domain/tenant.ts";
 import { byName, type Endpoint } from "./endpoint.ts";
 import { pageOf, pageQuery } from "./page.ts";
@@ -45,10 +46,22 @@ export const changeTenant = {
 			concurrentOperations: tenantSettings.shape.concurrentOperations
 				.unwrap()
 				.optional(),
+			ttlDefault: tenantSettings.shape.ttlDefault.unwrap().optional(),
+			ttlMax: tenantSettings.shape.ttlMax.unwrap().optional(),
+			failureTtlDefault: tenantSettings.shape.failureTtlDefault
+				.unwrap()
+				.optional(),
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `concurrentOperations`",
+			"must have `concurrentOperations`, `ttlDefault`, `ttlMax` or `failureTtlDefault`",
+		)
+		.refine(
+			({ ttlDefault, ttlMax }) =>
+				!ttlDefault ||
+				!ttlMax ||
+				readDuration(ttlDefault) <= readDuration(ttlMax),
+			{ path: ["ttlDefault"], message: "must not be above `ttlMax`" },
 		),
 	status: 200,
 	response: tenant,

@@ -10,6 +10,7 @@
 // operation    one attempt to bring an environment to a revision
 // event        one line in the ordered log of an environment
 import type { Drift, OnDrift } from "./drift.ts";
+import type { OnExpiry } from "./expiry.ts";
 import type { Health, HealthReason } from "./health.ts";
 import type { EnvironmentId, OperationId } from "./ids.ts";
 import {
@@ -68,6 +69,13 @@ export interface Environment {
 	readonly versions: Readonly<Record<string, string>>;
 	/** What is less than Maestro advises, and why. */
 	readonly warnings: readonly string[];
+	/** When its time is over; null: never. */
+	readonly expiresAt: Date | null;
+	readonly onExpiry: OnExpiry;
+	/** How long it is left alone after its create did not succeed; null: for ever. */
+	readonly failureTtlSeconds: number | null;
+	/** Of one whose create did not succeed: when it is destroyed. */
+	readonly cleanUpAt: Date | null;
 	/** When it sleeps by itself; null: never. */
 	readonly schedule: Schedule | null;
 	/** The next time that the schedule is followed. In the past while something must end first. */
@@ -89,14 +97,14 @@ export interface Revision {
 	readonly createdAt: Date;
 }
 
+/** What may be ordered of an environment, and what is decided of it without an operation. */
+export type Verb = Exclude<OperationKind, "create"> | "extend";
+
 /**
  * What each state allows: for each verb on an existing environment, the reason why not, or undefined.
  * Asked by the verbs before anything is written; a portal asks the same table.
  */
-const refusals: Record<
-	Exclude<OperationKind, "create">,
-	Partial<Record<Lifecycle, string>>
-> = {
+const refusals: Record<Verb, Partial<Record<Lifecycle, string>>> = {
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
 		hibernating: "It is being hibernated. Wake it first.",
@@ -161,10 +169,15 @@ const refusals: Record<
 			"Its last operation failed, so nobody knows what it should be. Try that again or upgrade it: both put everything as wished.",
 	},
 	destroy: { destroyed: "It is destroyed already." },
+	// A destroy that the service has ordered and nobody has begun is taken back instead.
+	extend: {
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
 };
 
 /** What there is nothing of in an environment that never ran. */
-const lacks: Partial<Record<OperationKind, string>> = {
+const lacks: Partial<Record<Verb, string>> = {
 	upgrade: "to upgrade",
 	rollback: "to go back to",
 	backup: "to back up",
@@ -172,7 +185,7 @@ const lacks: Partial<Record<OperationKind, string>> = {
 };
 
 export function refusal(
-	verb: Exclude<OperationKind, "create">,
+	verb: Verb,
 	environment: Pick<Environment, "lifecycle" | "revision">,
 	/** The kind of the last operation that was begun. */
 	lastBegun?: OperationKind,
@@ -217,7 +230,7 @@ const atRest: readonly Lifecycle[] = [
 export const isOnItsWay = (lifecycle: Lifecycle): boolean =>
 	!atRest.includes(lifecycle);
 
-const changesPower = (kind: OperationKind): boolean =>
+const changesPower = (kind: OperationKind | Verb): boolean =>
 	kind === "hibernate" || kind === "wake";
 
 /** The lifecycle after an operation of this kind ended. */

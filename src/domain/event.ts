@@ -2,6 +2,7 @@
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
 import type { DriftItem } from "./drift.ts";
+import type { EndReason, OnExpiry } from "./expiry.ts";
 import type { Health, HealthReason } from "./health.ts";
 import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
@@ -130,6 +131,25 @@ export interface EventData {
 	"environment.ready": { readonly revision: number };
 	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
+	/** Its time was set anew; null: it never expires. */
+	"environment.extended": {
+		readonly expiresAt: string | null;
+		readonly by: string;
+	};
+	/** 24 hours, an hour and ten minutes before the end, as far as they fit into its time. */
+	"environment.expiring": {
+		readonly expiresAt: string;
+		readonly leftMs: number;
+		readonly onExpiry: OnExpiry;
+	};
+	/** Its time is over, and what comes is ordered. */
+	"environment.expired": {
+		readonly expiresAt: string;
+		readonly reason: EndReason;
+		readonly kind: OnExpiry;
+	};
+	/** What should come at the end is not possible yet. It is tried again every minute. */
+	"expiry.postponed": { readonly reason: string };
 	/** The time to sleep or to wake has come, and it was not possible. */
 	"schedule.skipped": {
 		readonly kind: OperationKind;
@@ -174,6 +194,10 @@ export const eventTypes = Object.keys({
 	"environment.ready": 0,
 	"environment.hibernated": 0,
 	"environment.destroyed": 0,
+	"environment.extended": 0,
+	"environment.expiring": 0,
+	"environment.expired": 0,
+	"expiry.postponed": 0,
 	"schedule.skipped": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 

@@ -1,5 +1,6 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
+import type { EndReason } from "./expiry.ts";
 import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
@@ -138,7 +139,7 @@ export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	],
 	hibernate: ["preparing", "quiescing", "applying", "waiting", "finishing"],
 	wake: ["preparing", "applying", "waiting", "verifying", "finishing"],
-	destroy: ["preparing", "applying", "waiting", "finishing"],
+	destroy: ["preparing", "backing_up", "applying", "waiting", "finishing"],
 };
 
 /** The phases that this operation goes through: those of its kind without what its options make needless. */
@@ -408,6 +409,8 @@ export interface OperationOptions {
 	readonly onFailure?: "rollback" | "keep";
 	/** Of a rollback: whether the data go back, too. */
 	readonly data?: "keep" | "restore";
+	/** Of what the service ordered because an environment's time was over. */
+	readonly reason?: EndReason;
 	/** Of what restores: which backup. */
 	readonly fromBackup?: BackupId;
 	/** When that one was taken, as ISO 8601: what was written since then is lost. */

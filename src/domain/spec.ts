@@ -1,6 +1,7 @@
 // What may be asked of an environment, and what is meant when it is not said.
 import { z } from "zod";
 import { driftAnswers } from "./drift.ts";
+import { duration, onExpiries } from "./expiry.ts";
 import { dnsLabel, environmentNameLength } from "./names.ts";
 import { parameters } from "./parameters.ts";
 import { parametersChange } from "./parameters-change.ts";
@@ -59,6 +60,22 @@ export const environmentSpec = z.strictObject({
 	labels: labels.default({}),
 	description: z.string().max(500).default(""),
 	parameters: parameters.prefault({}),
+	ttl: duration
+		.nullable()
+		.optional()
+		.describe(
+			"How long it lives from the order on: a whole number with its unit, such as 30m, 2h or 3d. null: for ever, where the tenant may. Without it, the tenant's default.",
+		),
+	onExpiry: z
+		.enum(onExpiries)
+		.default("destroy")
+		.describe("What happens to it then."),
+	failureTtl: duration
+		.nullable()
+		.optional()
+		.describe(
+			"How long it is left alone after its create did not succeed, before it is destroyed. null: for ever. Without it, the tenant's default.",
+		),
 	/** When it sleeps by itself; without one, never. */
 	schedule: schedule.optional(),
 	/** Whether what differs from what was applied is put right when it is found, or told only. */
@@ -66,6 +83,15 @@ export const environmentSpec = z.strictObject({
 });
 
 export type EnvironmentSpec = z.infer<typeof environmentSpec>;
+
+/** How long an environment lives from now on. */
+export const extension = z.strictObject({
+	ttl: duration
+		.nullable()
+		.describe(
+			"Counted from now: a whole number with its unit, such as 30m, 2h or 3d. null: for ever, where the tenant may.",
+		),
+});
 
 /** What an upgrade changes, and what its failure leads to. What is not given stays as it was last asked for. */
 export const environmentChange = z

@@ -1,5 +1,6 @@
 // Who owns and who calls.
 import { z } from "zod";
+import { duration } from "./expiry.ts";
 import type { TenantId, TokenId } from "./ids.ts";
 import { dnsLabel, tenantNameLength } from "./names.ts";
 
@@ -31,7 +32,27 @@ export const concurrentOperations = z
 	);
 
 /** What the platform decides for a tenant. */
-export const tenantSettings = z.strictObject({ concurrentOperations });
+export const tenantSettings = z.strictObject({
+	concurrentOperations,
+	ttlDefault: duration
+		.nullable()
+		.default(null)
+		.describe(
+			"How long an environment lives whose order says nothing of it, but never longer than `ttlMax`; null: as long as `ttlMax`.",
+		),
+	ttlMax: duration
+		.nullable()
+		.default(null)
+		.describe(
+			"How long an order or an extension may let an environment live, counted from then; null: for ever. What lives already keeps its time.",
+		),
+	failureTtlDefault: duration
+		.nullable()
+		.default(null)
+		.describe(
+			"How long an environment is left alone after its create did not succeed, where its order says nothing of it; null: for ever.",
+		),
+});
 
 export type TenantSettings = z.infer<typeof tenantSettings>;
 
@@ -46,7 +67,7 @@ export interface Tenant {
 export interface Actor {
 	readonly token: TokenId;
 	readonly name: string;
-	readonly tenant: Omit<Tenant, "settings">;
+	readonly tenant: Tenant;
 	readonly role: Role;
 }
 

@@ -2,6 +2,7 @@ import {
 	createEnvironment,
 	describeEnvironment,
 	destroyEnvironment,
+	extendEnvironment,
 	findEnvironment,
 	hibernateEnvironment,
 	listEnvironments,
@@ -15,6 +16,7 @@ import type { Environment } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
+import { extendEnvironment as extend } from "../operations/extend.ts";
 import { changePower } from "../operations/power.ts";
 import { refreshEnvironment as orderRefresh } from "../operations/refresh.ts";
 import { isUnneeded, type Unneeded } from "../operations/request.ts";
@@ -158,6 +160,12 @@ export const environmentRoutes: readonly Route[] = [
 			db,
 			await orderRefresh(verbs, actor, { environment, options: body }),
 		);
+	}),
+
+	bind(extendEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const order = { environment, ttl: body.ttl };
+		return completeEnvironment(db, await extend(verbs, actor, order));
 	}),
 
 	bind(destroyEnvironment, async ({ db, verbs }, { actor, params, query }) => {

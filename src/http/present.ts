@@ -15,6 +15,7 @@ import type { listTokens } from "../contract/tokens.ts";
 import type { KeptBackup } from "../domain/backup.ts";
 import { decidePower, type Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
+import { writeDuration } from "../domain/expiry.ts";
 import type { OperationId } from "../domain/ids.ts";
 import { findDataLoss, type Operation } from "../domain/operation.ts";
 import type { QueuePlace } from "../domain/queue.ts";
@@ -77,6 +78,13 @@ export const presentEnvironment = (
 	endpoints: environment.endpoints,
 	versions: environment.versions,
 	warnings: [...environment.warnings],
+	expiresAt: presentOptionalTime(environment.expiresAt),
+	onExpiry: environment.onExpiry,
+	failureTtl:
+		environment.failureTtlSeconds === null
+			? null
+			: writeDuration(environment.failureTtlSeconds),
+	cleanUpAt: presentOptionalTime(environment.cleanUpAt),
 	power: decidePower(environment.lifecycle, desired.power),
 	schedule: environment.schedule,
 	nextTransition: environment.transition && {

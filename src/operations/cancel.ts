@@ -1,6 +1,6 @@
 // Asks for the end of an operation. What has not begun ends at once. What was begun gets the wish into its row, and its
 // owner, or the next one, carries it out (cancelled.ts): nobody else may touch what it works on.
-import { movesLifecycle } from "../domain/environment.ts";
+import { type Environment, movesLifecycle } from "../domain/environment.ts";
 import { cancelAnswers, type Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
@@ -54,29 +54,37 @@ async function endQueued(
 	actor: Actor,
 	{ id, environment, kind }: Operation,
 ): Promise<Operation | undefined> {
-	const by = actor.name;
 	const cancelled = await context.db.transaction().execute(async (trx) => {
 		const current = await lockEnvironment(trx, environment);
-		const ended = await cancelQueued(trx, id, by);
-		if (ended === undefined) return undefined;
-		if (movesLifecycle(kind)) {
-			await updateEnvironment(trx, environment, {
-				lifecycle: await restoreLifecycle(trx, current),
-			});
-		}
-		await appendEvents(trx, { environment, operation: id }, [
-			{
-				type: "operation.cancelled",
-				data: { kind, by, forced: false, exists: [] },
-			},
-		]);
-		return ended;
+		return cancelLocked(trx, current, { id, kind, by: actor.name });
 	});
 	if (cancelled !== undefined) {
 		// Others of the environment may stand behind it. A message that is lost is sent again by the sweep.
 		nudgeNext(context, environment).catch(() => {});
 	}
 	return cancelled;
+}
+
+/** In a transaction of the caller's, who holds the environment. Undefined when it is not queued any more. */
+export async function cancelLocked(
+	trx: Db,
+	current: Environment,
+	{ id, kind, by }: Pick<Operation, "id" | "kind"> & { readonly by: string },
+): Promise<Operation | undefined> {
+	const ended = await cancelQueued(trx, id, by);
+	if (ended === undefined) return undefined;
+	if (movesLifecycle(kind)) {
+		await updateEnvironment(trx, current.id, {
+			lifecycle: await restoreLifecycle(trx, current),
+		});
+	}
+	await appendEvents(trx, { environment: current.id, operation: id }, [
+		{
+			type: "operation.cancelled",
+			data: { kind, by, forced: false, exists: [] },
+		},
+	]);
+	return ended;
 }
 
 /** The operation is locked before the environment, as its owner does it. */

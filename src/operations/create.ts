@@ -1,5 +1,6 @@
 // Orders a new environment: revision 1, its secrets, and the operation that brings it up.
 import { currentVersions } from "../domain/blueprint.ts";
+import { findTtlError, planExpiry } from "../domain/expiry.ts";
 import {
 	createEnvironmentId,
 	createOperationId,
@@ -30,13 +31,15 @@ export interface Ordered extends Operation {
 
 /**
  * Throws `conflict` when the tenant has a living environment of that name, and `invalid_request` when the
- * release or the target does not exist.
+ * release or the target does not exist, or the time to live is beyond the tenant's maximum.
  */
 export async function createEnvironment(
 	context: VerbContext,
 	actor: Actor,
 	spec: EnvironmentSpec,
 ): Promise<Ordered> {
+	const { settings } = actor.tenant;
+	refuseTtl(spec, settings);
 	const id = createEnvironmentId();
 	const { shown, sealed } = sealParameters(context.sealKey, {
 		environment: id,
@@ -55,6 +58,7 @@ export async function createEnvironment(
 			createSuffix(namespaceSuffixLength),
 		),
 		secrets: new Map([...sealSecrets(context, id), ...sealed]),
+		expiry: planExpiry(spec, settings),
 		operation: createOperationId(),
 		schedule:
 			spec.schedule === undefined
@@ -65,6 +69,22 @@ export async function createEnvironment(
 	if (ordered === undefined) throw await explainMissing(context.db, spec);
 	nudge(context, ordered.operation);
 	return { ...ordered.operation, place: ordered.place };
+}
+
+function refuseTtl(
+	{ ttl }: EnvironmentSpec,
+	settings: Actor["tenant"]["settings"],
+): void {
+	const error = ttl === undefined ? undefined : findTtlError(ttl, settings);
+	if (error === undefined) return;
+	throw new Failure({
+		code: "invalid_request",
+		message: `It cannot live so long: /ttl ${error}.`,
+		untouched,
+		advice:
+			"Ask for less; it can be extended later. The platform admin may raise the tenant's `ttlMax`.",
+		errors: [{ pointer: "/ttl", message: error }],
+	});
 }
 
 function sealSecrets(context: VerbContext, environment: string) {

@@ -1,6 +1,6 @@
 // Orders that an environment be destroyed: apply "nothing", then let go of its name.
 import { type Environment, refusal } from "../domain/environment.ts";
-import type { Operation } from "../domain/operation.ts";
+import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
@@ -16,6 +16,7 @@ import {
 export interface Destruction extends Environment {
 	/** Leaves the bucket with the backups, where the target has AWS. A destroy that is on its way keeps its own word. */
 	readonly keepsBackups?: boolean;
+	readonly options?: OperationOptions;
 }
 
 /**
@@ -27,32 +28,44 @@ export async function destroyEnvironment(
 	actor: Actor,
 	environment: Destruction,
 ): Promise<Operation> {
-	const operation = await context.db.transaction().execute(async (trx) => {
-		const current = await lockEnvironment(trx, environment.id);
-		const reason = refusal("destroy", current);
-		if (reason !== undefined) {
-			throw new Failure({
-				code: "conflict",
-				message: reason,
-				untouched: "Nothing was ordered.",
-			});
-		}
-		const underway = await findOpenOperation(trx, current.id, "destroy");
-		if (underway !== undefined) return underway;
-
-		const superseded = await supersedeQueued(trx, current.id);
-		const ordered = await request(trx, {
-			environment: current.id,
-			kind: "destroy",
-			revisionFrom: current.revision,
-			revisionTo: null,
-			actor,
-			keepsBackups: environment.keepsBackups ?? false,
-		});
-		await reportSuperseded(trx, superseded, ordered.id);
-		await updateEnvironment(trx, current.id, { lifecycle: "destroying" });
-		return ordered;
-	});
+	const operation = await context.db
+		.transaction()
+		.execute((trx) =>
+			destroyLocked({ ...context, db: trx }, actor, environment),
+		);
 	nudge(context, operation);
 	return operation;
+}
+
+/** In a transaction of the caller's, who nudges after it. */
+export async function destroyLocked(
+	{ db: trx }: VerbContext,
+	actor: Pick<Actor, "name">,
+	destruction: Pick<Destruction, "id" | "keepsBackups" | "options">,
+): Promise<Operation> {
+	const current = await lockEnvironment(trx, destruction.id);
+	const reason = refusal("destroy", current);
+	if (reason !== undefined) {
+		throw new Failure({
+			code: "conflict",
+			message: reason,
+			untouched: "Nothing was ordered.",
+		});
+	}
+	const underway = await findOpenOperation(trx, current.id, "destroy");
+	if (underway !== undefined) return underway;
+
+	const superseded = await supersedeQueued(trx, current.id);
+	const ordered = await request(trx, {
+		environment: current.id,
+		kind: "destroy",
+		revisionFrom: current.revision,
+		revisionTo: null,
+		actor,
+		keepsBackups: destruction.keepsBackups ?? false,
+		options: destruction.options ?? {},
+	});
+	await reportSuperseded(trx, superseded, ordered.id);
+	await updateEnvironment(trx, current.id, { lifecycle: "destroying" });
+	return ordered;
 }

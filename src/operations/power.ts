@@ -6,13 +6,14 @@ import {
 	lifecycleDuring,
 	refusal,
 } from "../domain/environment.ts";
-import type { Operation } from "../domain/operation.ts";
+import type { Operation, OperationOptions } from "../domain/operation.ts";
 import { knowsPower } from "../domain/power.ts";
 import type { Power } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
+import { hasExpired } from "../store/expiries.ts";
 import { findOpenOperation } from "../store/operations.ts";
 import {
 	loadBegunRevision,
@@ -76,9 +77,11 @@ export async function changeLocked(
 	{
 		environment: { id },
 		kind,
+		options = {},
 	}: {
 		readonly environment: Pick<Environment, "id">;
 		readonly kind: PowerKind;
+		readonly options?: OperationOptions;
 	},
 ): Promise<Operation | Unneeded> {
 	const { db } = context;
@@ -94,6 +97,7 @@ export async function changeLocked(
 	const lastBegun = await findLastBegun(db, id);
 	const reason = refusal(kind, current, lastBegun?.kind);
 	if (reason !== undefined) throw refuse(reason);
+	if (kind === "wake" && (await hasExpired(db, id))) throw refuseExpired();
 
 	const before = await findBefore(db, current);
 	if (!knowsPower(before.blueprintVersion))
@@ -118,6 +122,7 @@ export async function changeLocked(
 		revisionFrom: current.revision,
 		revisionTo: number,
 		actor,
+		options,
 	});
 	await updateEnvironment(db, id, {
 		lifecycle: lifecycleDuring[kind] ?? lifecycle,
@@ -143,6 +148,16 @@ const refuse = (message: string): Failure =>
 		message,
 		untouched,
 		advice: "Wait for the end of what goes on, or do first what is said.",
+	});
+
+/** It would be put to sleep again at once. */
+const refuseExpired = (): Failure =>
+	new Failure({
+		code: "conflict",
+		message: "Its time is over.",
+		untouched,
+		advice:
+			'Extend it first: POST /v1/environments/{id}:extend with {"ttl": "8h"}, or as long as is needed.',
 	});
 
 const refuseVersion = (blueprint: string, version: string): Failure =>

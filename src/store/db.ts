@@ -12,6 +12,7 @@ import pg from "pg";
 import type { BackupPlace, BackupReason } from "../domain/backup.ts";
 import type { DriftItem, OnDrift } from "../domain/drift.ts";
 import type { Endpoints, Lifecycle } from "../domain/environment.ts";
+import type { OnExpiry } from "../domain/expiry.ts";
 import type { Health, HealthReason } from "../domain/health.ts";
 import type {
 	BackupId,
@@ -126,6 +127,11 @@ export interface Tables {
 			string
 		>;
 		warnings: JSONColumnType<string[], string | undefined, string>;
+		expires_at: OptionalTime;
+		on_expiry: Generated<OnExpiry>;
+		notice_at: OptionalTime;
+		expiry_told_at: OptionalTime;
+		failure_ttl_seconds: number | null;
 		schedule: JSONColumnType<
 			Schedule | null,
 			string | null | undefined,

@@ -5,6 +5,7 @@ import type {
 	Environment,
 	Lifecycle,
 } from "../domain/environment.ts";
+import { type OnExpiry, readDuration } from "../domain/expiry.ts";
 import type { Health } from "../domain/health.ts";
 import {
 	type EnvironmentId,
@@ -14,6 +15,7 @@ import {
 } from "../domain/ids.ts";
 import type { Schedule, Transition } from "../domain/schedule.ts";
 import type { Db } from "./db.ts";
+import { cleanUpAt } from "./expiries.ts";
 import type { PageRequest } from "./page.ts";
 
 const selectEnvironments = (db: Db) =>
@@ -22,7 +24,11 @@ const selectEnvironments = (db: Db) =>
 		.innerJoin("tenants as t", "t.id", "e.tenant_id")
 		.innerJoin("targets as g", "g.id", "e.target_id")
 		.selectAll("e")
-		.select(["t.name as tenant_name", "g.name as target_name"]);
+		.select([
+			"t.name as tenant_name",
+			"g.name as target_name",
+			cleanUpAt.as("clean_up_at"),
+		]);
 
 // Word for word the condition of the index on names: a plan for any value of a parameter could not use it.
 const isAlive = sql<boolean>`e.lifecycle <> 'destroyed'`;
@@ -56,6 +62,10 @@ const toEnvironment = (row: Row): Environment => ({
 	endpoints: row.endpoints,
 	versions: row.versions,
 	warnings: row.warnings,
+	expiresAt: row.expires_at,
+	onExpiry: row.on_expiry,
+	failureTtlSeconds: row.failure_ttl_seconds,
+	cleanUpAt: row.clean_up_at,
 	schedule: row.schedule,
 	transition:
 		row.transition_at === null || row.transition_to === null
@@ -175,6 +185,8 @@ export async function describeEnvironment(
 	change: {
 		readonly labels?: Readonly<Record<string, string>> | undefined;
 		readonly description?: string | undefined;
+		readonly onExpiry?: OnExpiry | undefined;
+		readonly failureTtl?: string | null | undefined;
 		/** With its first transition; null takes it away. */
 		readonly schedule?: PlannedSchedule | null | undefined;
 		readonly onDrift?: OnDrift | undefined;
@@ -187,6 +199,15 @@ export async function describeEnvironment(
 			...(change.labels && { labels: JSON.stringify(change.labels) }),
 			...(change.description !== undefined && {
 				description: change.description,
+			}),
+			...(change.onExpiry !== undefined && {
+				on_expiry: change.onExpiry,
+				// One whose time is over already has another end from now on.
+				notice_at: sql<Date>`case when expiry_told_at is null then notice_at else now() end`,
+			}),
+			...(change.failureTtl !== undefined && {
+				failure_ttl_seconds:
+					change.failureTtl === null ? null : readDuration(change.failureTtl),
 			}),
 			...(change.schedule !== undefined && {
 				schedule: change.schedule && JSON.stringify(change.schedule.schedule),

@@ -3,6 +3,7 @@
 import { sql } from "kysely";
 import type { OnDrift } from "../domain/drift.ts";
 import type { EventData } from "../domain/event.ts";
+import type { PlannedExpiry } from "../domain/expiry.ts";
 import type { EnvironmentId, OperationId, TenantId } from "../domain/ids.ts";
 import { noChanges, type Operation } from "../domain/operation.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
@@ -16,6 +17,7 @@ import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
 import type { PlannedSchedule } from "./environments.ts";
 import { eventsChannel } from "./events.ts";
+import { planEnd } from "./expiries.ts";
 import { type OperationRow, toOperation } from "./operations.ts";
 import { selectQueueFacts } from "./queue-place.ts";
 
@@ -36,6 +38,7 @@ export interface NewEnvironment {
 	readonly namespace: string;
 	/** Sealed, by name. */
 	readonly secrets: ReadonlyMap<string, Buffer>;
+	readonly expiry: PlannedExpiry;
 	readonly schedule: PlannedSchedule | null;
 	readonly operation: OperationId;
 	readonly requestedBy: string;
@@ -50,6 +53,8 @@ export async function createOrder(
 	db: Db,
 	order: NewEnvironment,
 ): Promise<{ operation: Operation; place: QueuePlace } | undefined> {
+	const { ttlSeconds, onExpiry, failureTtlSeconds } = order.expiry;
+	const end = planEnd(ttlSeconds);
 	const { schedule = null, transition } = order.schedule ?? {};
 	const queued: EventData["operation.queued"] = { kind: "create" };
 	// Each part takes from the one before: without a release or a target there is nothing to take. The event is the
@@ -60,10 +65,11 @@ export async function createOrder(
 		with environment as (
 			insert into environments (id, tenant_id, target_id, name, blueprint, description, labels,
 				lifecycle, health, namespace, desired_revision, last_event_id,
-				schedule, transition_at, transition_to, on_drift)
+				expires_at, notice_at, on_expiry, failure_ttl_seconds, schedule, transition_at, transition_to, on_drift)
 			select ${order.id}, ${order.tenant}, target.id, ${order.name}, ${order.blueprint},
 				${order.description}, ${JSON.stringify(order.labels)}::jsonb,
 				'creating', 'unknown', ${order.namespace}, 1, 1,
+				${end.expires_at}, ${end.notice_at}, ${onExpiry}, ${failureTtlSeconds}::integer,
 				${schedule && JSON.stringify(schedule)}::jsonb, ${transition?.at ?? null}::timestamptz, ${transition?.to ?? null}::text, ${order.onDrift}
 			from targets target
 			where case when ${order.target ?? null}::text is null then target.is_default

@@ -1,6 +1,11 @@
 import { sql } from "kysely";
 import { createTokenId, type TenantId, type TokenId } from "../domain/ids.ts";
-import type { Actor, Role, Token } from "../domain/tenant.ts";
+import {
+	type Actor,
+	type Role,
+	type Token,
+	tenantSettings,
+} from "../domain/tenant.ts";
 import type { Db } from "./db.ts";
 import type { PageRequest } from "./page.ts";
 
@@ -17,8 +22,12 @@ const selectTokens = (db: Db) =>
 			"tokens.revoked_at",
 			"tenants.id as tenant_id",
 			"tenants.name as tenant_name",
+			"tenants.settings as tenant_settings",
 			"tenants.created_at as tenant_created_at",
 		]);
+
+// What a newer version has added to them must not lock anybody out.
+const readSettings = tenantSettings.strip();
 
 type Row = Awaited<
 	ReturnType<ReturnType<typeof selectTokens>["executeTakeFirstOrThrow"]>
@@ -87,6 +96,7 @@ export async function findActor(
 			tenant: {
 				id: row.tenant_id,
 				name: row.tenant_name,
+				settings: readSettings.parse(row.tenant_settings),
 				createdAt: row.tenant_created_at,
 			},
 		}

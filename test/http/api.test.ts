@@ -86,6 +86,7 @@ const examples: Record<
 	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
 	// It waits behind the order before.
 	wakeEnvironment: () => ({ id: sleepyEnvironment }),
+	extendEnvironment: () => ({ id: environment, body: { ttl: "2h" } }),
 	backUpEnvironment: () => ({ id: readyEnvironment }),
 	restoreEnvironment: () => ({
 		id: keptEnvironment,
