@@ -5,6 +5,7 @@ import {
 	restoreEnvironment,
 } from "./backups.ts";
 import { listBlueprints } from "./blueprints.ts";
+import { cloneEnvironment } from "./clones.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
 	createEnvironment,
@@ -27,6 +28,7 @@ import {
 	retryOperation,
 } from "./operations.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
+import { rotateSecrets } from "./secrets.ts";
 import { listTargets } from "./targets.ts";
 import { createTenant, listTenants } from "./tenants.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
@@ -43,6 +45,8 @@ export const api: readonly Endpoint[] = [
 	backUpEnvironment,
 	restoreEnvironment,
 	listBackups,
+	cloneEnvironment,
+	rotateSecrets,
 	listRevisions,
 	listOperations,
 	listEnvironmentEvents,

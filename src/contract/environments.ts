@@ -2,6 +2,7 @@ import { z } from "zod";
 import { healths, lifecycles } from "../domain/environment.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
+import { secretNames } from "../domain/secret.ts";
 import {
 	blueprintNames,
 	environmentChange,
@@ -17,6 +18,21 @@ import { pageOf, pageQuery } from "./page.ts";
 const blueprintVersion = z.strictObject({
 	name: z.enum(blueprintNames),
 	version: z.string(),
+});
+
+/** What an environment is a copy of, as that was then. */
+export const origin = z.strictObject({
+	environment: z.string(),
+	name: z.string(),
+	revision: z.int(),
+	/** Whose data it began with; null: with none. */
+	backup: z.string().nullable(),
+	/** Those that are the same in both, and why. All others are fresh. */
+	keptSecrets: z.array(
+		z.strictObject({ name: z.enum(secretNames), reason: z.string() }),
+	),
+	/** What whoever uses both has to know. */
+	warnings: z.array(z.string()),
 });
 
 export const environment = z.strictObject({
@@ -50,6 +66,8 @@ export const environment = z.strictObject({
 	versions: z.record(z.string(), z.string()),
 	/** What is less than Maestro advises, and why. */
 	warnings: z.array(z.string()),
+	/** null for one that was ordered by itself. */
+	clonedFrom: origin.nullable(),
 	/** The operation that moves it, or the first that waits to. */
 	activeOperation: z.string().nullable(),
 	createdAt: z.iso.datetime(),

@@ -4,6 +4,7 @@ import {
 	operationStates,
 	phaseNames,
 } from "../domain/operation.ts";
+import { secretNames } from "../domain/secret.ts";
 import { notReadyLimit } from "../domain/stock.ts";
 import { failureCodes } from "../failure.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
@@ -66,9 +67,11 @@ export const operation = z.strictObject({
 		backup: z.enum(["required", "skip"]).optional(),
 		onFailure: z.enum(["rollback", "keep"]).optional(),
 		data: z.enum(["keep", "restore"]).optional(),
-		/** The backup that is restored. */
+		/** The backup that is restored, or whose data a new environment begins with. */
 		fromBackup: z.string().optional(),
 		allowOtherVersion: z.boolean().optional(),
+		/** The names of those that get new values. */
+		secrets: z.array(z.enum(secretNames)).optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),

@@ -15,6 +15,7 @@ import {
 	type OperationState,
 	operationKinds,
 } from "./operation.ts";
+import type { Origin } from "./origin.ts";
 import type { ShownParameters } from "./parameters.ts";
 import type { Power, Size } from "./spec.ts";
 
@@ -26,6 +27,7 @@ export const lifecycles = [
 	"hibernated",
 	"waking",
 	"restoring",
+	"rotating",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -67,6 +69,8 @@ export interface Environment {
 	readonly versions: Readonly<Record<string, string>>;
 	/** What is less than Maestro advises, and why. */
 	readonly warnings: readonly string[];
+	/** What it is a copy of; null for one that was ordered by itself. */
+	readonly clonedFrom: Origin | null;
 	readonly createdAt: Date;
 	readonly updatedAt: Date;
 }
@@ -116,13 +120,29 @@ const refusals: Record<
 		hibernated: "It is hibernated. Wake it first.",
 		waking: "It is waking up.",
 		restoring: "It is being restored already.",
+		rotating: "Its secrets are being rotated.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
+	},
+	rotate: {
+		creating: "It is being created, with secrets that nobody knows yet.",
+		upgrading: "It is being upgraded.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		waking: "It is waking up.",
+		restoring: "It is being restored.",
+		rotating: "Its secrets are being rotated already.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, so nobody knows what would get the new values. Try that operation again or upgrade it first.",
 	},
 	hibernate: {
 		creating: "It is being created: it can be hibernated once it is ready.",
 		upgrading: "It is being upgraded: it can be hibernated once it is ready.",
 		restoring: "It is being restored: it can be hibernated once it is ready.",
+		rotating:
+			"Its secrets are being rotated: it can be hibernated once it is ready.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 		failed:
@@ -192,6 +212,7 @@ export const lifecycleDuring: Readonly<
 	wake: "waking",
 	backup: undefined,
 	restore: "restoring",
+	rotate: "rotating",
 	destroy: "destroying",
 };
 

@@ -1,6 +1,7 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
 import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
+import type { SecretName } from "./secret.ts";
 import type { Existing } from "./stock.ts";
 
 export const operationKinds = [
@@ -8,6 +9,7 @@ export const operationKinds = [
 	"upgrade",
 	"backup",
 	"restore",
+	"rotate",
 	"hibernate",
 	"wake",
 	"destroy",
@@ -83,6 +85,7 @@ export const phaseNames = [
 	"checking",
 	"backing_up",
 	"quiescing",
+	"copying",
 	"restoring",
 	"applying",
 	"waiting",
@@ -93,7 +96,16 @@ export type PhaseName = (typeof phaseNames)[number];
 
 /** The phases of each kind, in their order; `listPhases` says which of them an operation needs. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
-	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	create: [
+		"preparing",
+		"quiescing",
+		"copying",
+		"restoring",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
 	upgrade: [
 		"preparing",
 		"backing_up",
@@ -114,6 +126,7 @@ export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 		"verifying",
 		"finishing",
 	],
+	rotate: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	hibernate: ["preparing", "quiescing", "applying", "waiting", "finishing"],
 	wake: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
@@ -127,9 +140,20 @@ export const listPhases = (
 		(phase) => isNeedless[phase]?.(operation) !== true,
 	);
 
+/** Those of a kind that every operation of it goes through. */
+export const listLeastPhases = (kind: OperationKind): readonly PhaseName[] =>
+	listPhases({ kind, options: {}, restore: null });
+
 /** What was restored once is neither prepared nor done again: somebody may have written since. */
 const isRestored = ({ restore }: Pick<Operation, "restore">): boolean =>
 	restore === "done";
+
+/** A new environment begins empty, unless it is to have the data of another. */
+const isEmpty = ({
+	kind,
+	options,
+}: Pick<Operation, "kind" | "options">): boolean =>
+	kind === "create" && options.fromBackup === undefined;
 
 const isNeedless: Readonly<
 	Partial<
@@ -142,8 +166,9 @@ const isNeedless: Readonly<
 	checking: isRestored,
 	backing_up: ({ kind, options }) =>
 		kind !== "backup" && options.backup !== "required",
-	quiescing: isRestored,
-	restoring: isRestored,
+	quiescing: (operation) => isRestored(operation) || isEmpty(operation),
+	copying: (operation) => isRestored(operation) || isEmpty(operation),
+	restoring: (operation) => isRestored(operation) || isEmpty(operation),
 };
 
 /** Phases in which nothing of the environment is changed. */
@@ -168,6 +193,7 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 	backing_up: 30 * 60_000,
 	// Workers end what they have begun, and so does a backup.
 	quiescing: 20 * 60_000,
+	copying: 30 * 60_000,
 	restoring: 60 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
@@ -329,10 +355,12 @@ export interface OperationOptions {
 	readonly onFailure?: "rollback" | "keep";
 	/** Of a rollback: whether the data go back, too. */
 	readonly data?: "keep" | "restore";
-	/** Of what restores: which backup. */
+	/** Of what restores, and of a create whose environment is to have data: which backup. */
 	readonly fromBackup?: BackupId;
 	/** Of a restore: whether a backup of another minor version is taken, too. */
 	readonly allowOtherVersion?: boolean;
+	/** Of a rotation: the names of the secrets that get new values. */
+	readonly secrets?: readonly SecretName[];
 }
 
 /**

@@ -4,6 +4,7 @@ import { dnsLabel, environmentNameLength } from "./names.ts";
 import { parameters } from "./parameters.ts";
 import { parametersChange } from "./parameters-change.ts";
 import { defaultRelease, releaseName } from "./release.ts";
+import { secretNames } from "./secret.ts";
 
 /** `small`: one of each process, for QA, minutes to live. `ha`: the promise. */
 export const sizes = ["small", "ha"] as const;
@@ -74,11 +75,13 @@ export type EnvironmentChange = Pick<
 	"release" | "size" | "parameters"
 >;
 
+const backupId = z
+	.string()
+	.regex(/^bak_[0-9a-z]{20}$/, "must be the id of a backup: bak_…");
+
 /** Which backup is put in place of the data, and what happens to those first. */
 export const restoreOrder = z.strictObject({
-	backup: z
-		.string()
-		.regex(/^bak_[0-9a-z]{20}$/, "must be the id of a backup: bak_…"),
+	backup: backupId,
 	backupFirst: z.enum(backupChoices).default("required"),
 	allowOtherVersion: z
 		.boolean()
@@ -87,3 +90,37 @@ export const restoreOrder = z.strictObject({
 });
 
 export type RestoreOrder = z.infer<typeof restoreOrder>;
+
+const noRepeats = (names: readonly string[]): boolean =>
+	new Set(names).size === names.length;
+
+/** Which secrets get new values, and whether whoever orders that knows what it destroys. */
+export const rotateOrder = z.strictObject({
+	which: z
+		.array(z.enum(secretNames))
+		.min(1)
+		.refine(noRepeats, "must name each secret once")
+		.describe("Names of secrets, as the processes know them."),
+	acknowledge: z
+		.boolean()
+		.default(false)
+		.describe("Must be true where data become unreadable by it."),
+});
+
+export type RotateOrder = z.infer<typeof rotateOrder>;
+
+/** The order of a copy: its name, and which data it begins with. */
+export const cloneOrder = z.strictObject({
+	name: dnsLabel(environmentNameLength),
+	data: z
+		.union(
+			[z.enum(["none", "latest"]), backupId],
+			'must be "none", "latest" or the id of a backup: bak_…',
+		)
+		.default("none")
+		.describe(
+			"`latest` is the newest backup that an operation made and that is there.",
+		),
+});
+
+export type CloneOrder = z.infer<typeof cloneOrder>;

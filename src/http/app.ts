@@ -11,18 +11,22 @@ import { Failure } from "../failure.ts";
 import { backupRoutes } from "./backups.ts";
 import type { Context, Route } from "./bind.ts";
 import { catalogueRoutes } from "./catalogue.ts";
+import { cloneRoutes } from "./clones.ts";
 import { environmentRoutes } from "./environments.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { leftoverRoutes } from "./leftovers.ts";
 import { operationRoutes } from "./operations.ts";
 import { readPath, refuse } from "./refuse.ts";
+import { secretRoutes } from "./secrets.ts";
 import { tenantRoutes } from "./tenants.ts";
 import { tokenRoutes } from "./tokens.ts";
 
 const routes: readonly Route[] = [
 	...environmentRoutes,
 	...backupRoutes,
+	...cloneRoutes,
+	...secretRoutes,
 	...operationRoutes,
 	...eventRoutes,
 	...catalogueRoutes,

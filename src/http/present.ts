@@ -1,5 +1,6 @@
 // Rows → public JSON. Field by field: what is not named here is not told.
 import type { listBackups } from "../contract/backups.ts";
+import type { cloneEnvironment } from "../contract/clones.ts";
 import type { Endpoint, Output } from "../contract/endpoint.ts";
 import type {
 	findEnvironment,
@@ -16,7 +17,8 @@ import type { KeptBackup } from "../domain/backup.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import type { OperationId } from "../domain/ids.ts";
-import type { Operation } from "../domain/operation.ts";
+import type { Operation, OperationOptions } from "../domain/operation.ts";
+import type { Origin } from "../domain/origin.ts";
 import { type BlueprintName, blueprintNames } from "../domain/spec.ts";
 import type { Target } from "../domain/target.ts";
 import type { Tenant, Token } from "../domain/tenant.ts";
@@ -37,6 +39,17 @@ function presentBlueprint(name: string, version: string) {
 	if (known === undefined) throw new Error(`no blueprint is named ${name}`);
 	return { name: known satisfies BlueprintName, version };
 }
+
+export const presentOrigin = (
+	origin: Origin,
+): Output<typeof cloneEnvironment>["clonedFrom"] => ({
+	environment: origin.environment,
+	name: origin.name,
+	revision: origin.revision,
+	backup: origin.backup,
+	keptSecrets: origin.keptSecrets.map(({ name, reason }) => ({ name, reason })),
+	warnings: [...origin.warnings],
+});
 
 /** `desired` is the revision that the environment should be at. */
 export const presentEnvironment = (
@@ -62,6 +75,7 @@ export const presentEnvironment = (
 	endpoints: environment.endpoints,
 	versions: environment.versions,
 	warnings: [...environment.warnings],
+	clonedFrom: environment.clonedFrom && presentOrigin(environment.clonedFrom),
 	activeOperation: activeOperation ?? null,
 	createdAt: presentTime(environment.createdAt),
 	updatedAt: presentTime(environment.updatedAt),
@@ -80,6 +94,14 @@ export const presentRevision = (
 	power: revision.power,
 	basedOn: revision.basedOn,
 	createdAt: presentTime(revision.createdAt),
+});
+
+const presentOptions = ({
+	secrets,
+	...options
+}: OperationOptions): Output<typeof findOperation>["options"] => ({
+	...options,
+	...(secrets && { secrets: [...secrets] }),
 });
 
 export const presentOperation = (
@@ -108,7 +130,7 @@ export const presentOperation = (
 		requestedAt: presentTime(operation.cancellation.requestedAt),
 		forced: operation.cancellation.forced,
 	},
-	options: operation.options,
+	options: presentOptions(operation.options),
 	causedBy: operation.causedBy,
 	exists:
 		operation.exists?.map(({ kind, count, notReady }) => ({

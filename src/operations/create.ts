@@ -7,17 +7,16 @@ import {
 } from "../domain/ids.ts";
 import { namespaceName, namespaceSuffixLength } from "../domain/names.ts";
 import type { Operation } from "../domain/operation.ts";
-import { createSecrets } from "../domain/secret.ts";
 import type { EnvironmentSpec } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import { seal } from "../seal.ts";
 import type { Db } from "../store/db.ts";
 import type { QueuePlace } from "../store/operations.ts";
 import { createOrder } from "../store/orders.ts";
 import { findRelease } from "../store/releases.ts";
-import { sealParameters, secretPlace } from "./parameters.ts";
+import { sealParameters } from "./parameters.ts";
 import { nudge, type VerbContext } from "./request.ts";
+import { sealNewSecrets } from "./secrets.ts";
 
 const untouched = "Nothing was ordered.";
 
@@ -52,22 +51,13 @@ export async function createEnvironment(
 			spec.name,
 			createSuffix(namespaceSuffixLength),
 		),
-		secrets: new Map([...sealSecrets(context, id), ...sealed]),
+		secrets: new Map([...sealNewSecrets(context.sealKey, id), ...sealed]),
 		operation: createOperationId(),
 		requestedBy: actor.name,
 	});
 	if (ordered === undefined) throw await explainMissing(context.db, spec);
 	nudge(context, ordered.operation);
 	return { ...ordered.operation, place: ordered.place };
-}
-
-function sealSecrets(context: VerbContext, environment: string) {
-	return new Map(
-		Object.entries(createSecrets()).map(([name, value]) => [
-			name,
-			seal(context.sealKey, secretPlace(environment, name), value),
-		]),
-	);
 }
 
 async function explainMissing(

@@ -46,6 +46,7 @@ const unneededIn: Readonly<
 		ready: "It does not hibernate.",
 		upgrading: "It is being upgraded, and does not hibernate.",
 		restoring: "It is being restored, and does not hibernate.",
+		rotating: "Its secrets are being rotated, and it does not hibernate.",
 	},
 };
 

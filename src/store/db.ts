@@ -27,6 +27,7 @@ import type {
 	PhaseName,
 	PhaseRecord,
 } from "../domain/operation.ts";
+import type { Origin } from "../domain/origin.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
 import type { ReleaseImages } from "../domain/release.ts";
 import type { Power, Size } from "../domain/spec.ts";
@@ -98,11 +99,17 @@ export interface Tables {
 			string
 		>;
 		warnings: JSONColumnType<string[], string | undefined, string>;
+		cloned_from: JSONColumnType<Origin | null, string | undefined, string>;
 		last_event_id: Generated<number>;
 		created_at: Time;
 		updated_at: Time;
 	};
-	secrets: { environment_id: EnvironmentId; name: string; sealed: Buffer };
+	secrets: {
+		environment_id: EnvironmentId;
+		name: string;
+		sealed: Buffer;
+		generation: Generated<number>;
+	};
 	bundles: { digest: string; content: string; created_at: Time };
 	blueprints: {
 		name: string;

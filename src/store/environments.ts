@@ -45,6 +45,7 @@ const toEnvironment = (row: Row): Environment => ({
 	endpoints: row.endpoints,
 	versions: row.versions,
 	warnings: row.warnings,
+	clonedFrom: row.cloned_from,
 	createdAt: row.created_at,
 	updatedAt: row.updated_at,
 });

@@ -7,7 +7,9 @@ import {
 	farthestPlace,
 	noChanges,
 	type Operation,
+	type OperationOptions,
 } from "../domain/operation.ts";
+import type { Origin } from "../domain/origin.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
 import type { BlueprintName, Size } from "../domain/spec.ts";
 import { Failure } from "../failure.ts";
@@ -37,6 +39,9 @@ export interface NewEnvironment {
 	readonly secrets: ReadonlyMap<string, Buffer>;
 	readonly operation: OperationId;
 	readonly requestedBy: string;
+	/** What it is a copy of. */
+	readonly clonedFrom?: Origin;
+	readonly options?: OperationOptions;
 }
 
 /**
@@ -54,10 +59,11 @@ export async function createOrder(
 	const query = sql<OperationRow & { readonly ahead: number }>`
 		with environment as (
 			insert into environments (id, tenant_id, target_id, name, blueprint, description, labels,
-				lifecycle, health, namespace, desired_revision, last_event_id)
+				lifecycle, health, namespace, desired_revision, last_event_id, cloned_from)
 			select ${order.id}, ${order.tenant}, target.id, ${order.name}, ${order.blueprint},
 				${order.description}, ${JSON.stringify(order.labels)}::jsonb,
-				'creating', 'unknown', ${order.namespace}, 1, 1
+				'creating', 'unknown', ${order.namespace}, 1, 1,
+				${order.clonedFrom === undefined ? null : JSON.stringify(order.clonedFrom)}::jsonb
 			from targets target
 			where case when ${order.target ?? null}::text is null then target.is_default
 				else target.name = ${order.target ?? null} end
@@ -75,9 +81,10 @@ export async function createOrder(
 			from environment, unnest(${[...order.secrets.keys()]}::text[], ${[...order.secrets.values()]}::bytea[])
 				as secret (name, sealed)
 		), operation as (
-			insert into operations (id, environment_id, kind, state, revision_to, changes, requested_by)
+			insert into operations (id, environment_id, kind, state, revision_to, changes, requested_by, options)
 			select ${order.operation}, environment.id, 'create', 'queued', 1,
-				${JSON.stringify(noChanges)}::jsonb, ${order.requestedBy}
+				${JSON.stringify(noChanges)}::jsonb, ${order.requestedBy},
+				${JSON.stringify(order.options ?? {})}::jsonb
 			from environment
 			returning *
 		), event as (
