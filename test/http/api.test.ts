@@ -4,12 +4,14 @@ import type { z } from "zod";
 import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import { problem } from "../../src/contract/problem.ts";
+import type { EnvironmentId } from "../../src/domain/ids.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { roles } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
 import {
 	type Door,
+	givenBackup,
 	givenEnvironment,
 	givenReadyEnvironment,
 	openDoor,
@@ -24,6 +26,8 @@ let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
 let sleepyEnvironment: string;
+let keptEnvironment: EnvironmentId;
+let keptBackup: string;
 
 before(async () => {
 	door = await openDoor();
@@ -32,6 +36,8 @@ before(async () => {
 	operation = given.operation.id;
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
 	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
+	keptEnvironment = (await givenReadyEnvironment(door)).id;
+	keptBackup = (await givenBackup(door, keptEnvironment)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	unwantedOperation = (await givenEnvironment(door)).operation.id;
 	spareToken = (
@@ -56,6 +62,12 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
 	// It waits behind the order before.
 	wakeEnvironment: () => ({ id: sleepyEnvironment }),
+	backUpEnvironment: () => ({ id: readyEnvironment }),
+	restoreEnvironment: () => ({
+		id: keptEnvironment,
+		body: { backup: keptBackup },
+	}),
+	listBackups: () => ({ id: keptEnvironment }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

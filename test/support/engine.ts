@@ -32,7 +32,8 @@ export const scriptedOutputs: BlueprintOutputs = {
 
 export const scriptedBackup: Backup = {
 	name: "20260102T030405Z-abcde",
-	takenAt: "2026-01-02T03:04:05Z",
+	// Not long ago, or its time would be over.
+	takenAt: new Date().toISOString(),
 	bytes: 1024,
 	parts: 4,
 	oplog: true,
