@@ -28,6 +28,7 @@ let readyEnvironment: string;
 let sleepyEnvironment: string;
 let keptEnvironment: EnvironmentId;
 let keptBackup: string;
+let rotatedEnvironment: string;
 
 before(async () => {
 	door = await openDoor();
@@ -37,6 +38,7 @@ before(async () => {
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
 	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
 	keptEnvironment = (await givenReadyEnvironment(door)).id;
+	rotatedEnvironment = (await givenReadyEnvironment(door)).id;
 	keptBackup = (await givenBackup(door, keptEnvironment)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	unwantedOperation = (await givenEnvironment(door)).operation.id;
@@ -68,6 +70,11 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 		body: { backup: keptBackup },
 	}),
 	listBackups: () => ({ id: keptEnvironment }),
+	cloneEnvironment: () => ({ id: keptEnvironment, body: { name: "copied" } }),
+	rotateSecrets: () => ({
+		id: rotatedEnvironment,
+		body: { which: ["MAESTRO_NOAUTH"] },
+	}),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

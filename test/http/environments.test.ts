@@ -55,6 +55,7 @@ test("an order that says only a name is answered with a queued operation", async
 		endpoints: null,
 		versions: {},
 		warnings: [],
+		clonedFrom: null,
 		activeOperation: answer.body.id,
 	});
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { keptWithData } from "../../src/domain/clone.ts";
+import { databasesUntouched } from "../../src/domain/cluster.ts";
 import { type Environment, lifecycles } from "../../src/domain/environment.ts";
 import type { Operation } from "../../src/domain/operation.ts";
 import { secretNames } from "../../src/domain/secret.ts";
@@ -10,6 +11,7 @@ import type { Actor } from "../../src/domain/tenant.ts";
 import { Failure } from "../../src/failure.ts";
 import { cloneEnvironment } from "../../src/operations/clone.ts";
 import { createEnvironment } from "../../src/operations/create.ts";
+import { retryOperation } from "../../src/operations/retry.ts";
 import { openSecrets } from "../../src/operations/secrets.ts";
 import { targetPlace } from "../../src/operations/target.ts";
 import { upgradeEnvironment } from "../../src/operations/upgrade.ts";
@@ -291,6 +293,33 @@ test("a backup that went meanwhile fails the copy with that reason, before anyth
 		const { state, error } = await find(cloned);
 		assert.deepEqual([state, error?.code], ["failed", "not_found"]);
 		assert.match(error?.message ?? "", /is gone: its bucket/);
+	}));
+
+test("a backup that cannot be restored fails the copy, in which nothing is started; a retry goes the same way", () =>
+	withAws(async () => {
+		const source = await givenReady();
+		await givenBackup(source, "bucket");
+		const cloned = await clone(source, { name: "damaged", data: "latest" });
+		const damaged = new Failure({
+			code: "backup_failed",
+			message: "The backup is damaged.",
+			untouched: databasesUntouched,
+			advice: "Restore an earlier backup.",
+		});
+		const { runs } = await work(cloned, {
+			restore: () => Promise.reject(damaged),
+		});
+		assert.deepEqual(
+			runs.map(({ input }) => input.power),
+			["quiesced"],
+		);
+		const { state, error } = await find(cloned);
+		assert.deepEqual([state, error?.advice], ["failed", damaged.advice]);
+		assert.equal((await load(cloned.environment)).lifecycle, "failed");
+		const retry = await retryOperation(installation, actor, await find(cloned));
+		const again = await work(retry);
+		assert.ok(again.calls.includes("restore"));
+		assert.equal((await load(cloned.environment)).lifecycle, "ready");
 	}));
 
 test("a backup in a claim cannot be carried into another namespace, and it is said why", async () => {
