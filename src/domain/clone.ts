@@ -34,6 +34,10 @@ export const refuseClone = ({
 		? "Its create never came to an end, so nothing is known to work."
 		: undefined);
 
+/** Of a backup from before the rotation of one of them. */
+export const rotatedWarning = (names: readonly string[]): string =>
+	`Of the other ${names.join(", ")} was rotated after the backup had been taken: the cloud connections in it cannot be decoded, and their credentials have to be entered anew.`;
+
 /** Why no copy can have these parameters: it has no place of its own for its data. */
 export function refuseSharing({
 	external,

@@ -6,6 +6,7 @@ import {
 	keptWithData,
 	refuseClone,
 	refuseSharing,
+	rotatedWarning,
 } from "../domain/clone.ts";
 import type { Environment } from "../domain/environment.ts";
 import {
@@ -30,6 +31,7 @@ import {
 import { appendEvents } from "../store/events.ts";
 import { createOrder } from "../store/orders.ts";
 import { loadRevision, type StoredRevision } from "../store/revisions.ts";
+import { wasRotatedSince } from "../store/secrets.ts";
 import { loadTargetAccess } from "../store/targets.ts";
 import type { Ordered } from "./create.ts";
 import { loadParameters, sealParameters } from "./parameters.ts";
@@ -153,13 +155,17 @@ async function writeOrder(
 			"Order an environment with stores of its own, or with other external ones.",
 		);
 	const hasData = backup !== undefined;
+	const rotated = hasData ? await listRotated(db, backup) : [];
 	const clonedFrom: Origin = {
 		environment: source.id,
 		name: source.name,
 		revision: revision.number,
 		backup: backup?.id ?? null,
 		keptSecrets: hasData ? keptWithData : [],
-		warnings: hasData ? dataWarnings : [],
+		warnings: [
+			...(hasData ? dataWarnings : []),
+			...(rotated.length > 0 ? [rotatedWarning(rotated)] : []),
+		],
 	};
 	const id = createEnvironmentId();
 	const { shown, sealed } = sealParameters(sealKey, {
@@ -199,6 +205,18 @@ async function writeOrder(
 		{ type: "environment.cloned", data: clonedFrom },
 	]);
 	return { ...operation, place, clonedFrom };
+}
+
+/** The secrets that its data need and that are other ones by now. */
+async function listRotated(
+	db: Db,
+	{ environment, takenAt }: KeptBackup,
+): Promise<string[]> {
+	const rotated: string[] = [];
+	for (const { name } of keptWithData)
+		if (await wasRotatedSince(db, { environment, name }, takenAt))
+			rotated.push(name);
+	return rotated;
 }
 
 const pickKept = ({ keptSecrets }: Origin, secrets: Secrets) =>

@@ -89,6 +89,24 @@ export async function listGenerations(
 	);
 }
 
+/** Whether somebody has begun to rotate it since then. */
+export async function wasRotatedSince(
+	db: Db,
+	secret: { readonly environment: EnvironmentId; readonly name: string },
+	since: Date,
+): Promise<boolean> {
+	const row = await db
+		.selectFrom("operations")
+		.select("id")
+		.where("environment_id", "=", secret.environment)
+		.where("kind", "=", "rotate")
+		.where("started_at", ">", since)
+		.where(sql<boolean>`options -> 'secrets' ? ${secret.name}`)
+		.limit(1)
+		.executeTakeFirst();
+	return row !== undefined;
+}
+
 /** Once an environment is gone nobody needs them any more. */
 export async function deleteSecrets(
 	db: Db,

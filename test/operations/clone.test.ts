@@ -12,6 +12,7 @@ import { Failure } from "../../src/failure.ts";
 import { cloneEnvironment } from "../../src/operations/clone.ts";
 import { createEnvironment } from "../../src/operations/create.ts";
 import { retryOperation } from "../../src/operations/retry.ts";
+import { rotateSecrets } from "../../src/operations/rotate.ts";
 import { openSecrets } from "../../src/operations/secrets.ts";
 import { targetPlace } from "../../src/operations/target.ts";
 import { upgradeEnvironment } from "../../src/operations/upgrade.ts";
@@ -276,11 +277,26 @@ test("with data the secret that signs stored connections is kept, alone, and it 
 		assert.deepEqual(cloned.clonedFrom.keptSecrets, keptWithData);
 		assert.match(keptWithData[0]?.reason ?? "", /stored/);
 		assert.match(cloned.clonedFrom.warnings.join(" "), /schedule/);
+		assert.doesNotMatch(cloned.clonedFrom.warnings.join(" "), /rotated/);
 		const [before, fresh] = await Promise.all([source, copy].map(secretsOf));
 		assert.deepEqual(
 			secretNames.filter((name) => before?.[name] === fresh?.[name]),
 			["MAESTRO_SECRETJWT"],
 		);
+	}));
+
+test("where that secret was rotated after the backup, it is said that its connections are lost", () =>
+	withAws(async () => {
+		const source = await givenReady();
+		await givenBackup(source, "bucket");
+		const rotation = await rotateSecrets(installation, actor, {
+			environment: source,
+			order: { which: ["MAESTRO_SECRETJWT"], acknowledge: true },
+		});
+		await work(rotation);
+		const order = { name: "undecodable", data: "latest" };
+		const { clonedFrom } = await clone(source, order);
+		assert.match(clonedFrom.warnings.at(-1) ?? "", /cannot be decoded/);
 	}));
 
 test("a backup that went meanwhile fails the copy with that reason, before anything runs", () =>
