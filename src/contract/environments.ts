@@ -2,6 +2,7 @@ import { z } from "zod";
 import { healths, lifecycles } from "../domain/environment.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
+import { schedule } from "../domain/schedule.ts";
 import { secretNames } from "../domain/secret.ts";
 import {
 	blueprintNames,
@@ -68,6 +69,14 @@ export const environment = z.strictObject({
 	warnings: z.array(z.string()),
 	/** null for one that was ordered by itself. */
 	clonedFrom: origin.nullable(),
+	/** Whether it runs, or will by what is on its way. */
+	power: z.enum(powers),
+	/** When it sleeps by itself; null: never. */
+	schedule: schedule.nullable(),
+	/** When the schedule is followed next, and to which power. In the past while something must end first. */
+	nextTransition: z
+		.strictObject({ at: z.iso.datetime(), to: z.enum(powers) })
+		.nullable(),
 	/** The operation that moves it, or the first that waits to. */
 	activeOperation: z.string().nullable(),
 	createdAt: z.iso.datetime(),
@@ -155,10 +164,14 @@ export const describeEnvironment = {
 		.strictObject({
 			labels: labels.optional(),
 			description: environmentSpec.shape.description.unwrap().optional(),
+			schedule: schedule
+				.nullable()
+				.optional()
+				.describe("Replaces the one before; null takes it away."),
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `labels` or `description`",
+			"must have `labels`, `description` or `schedule`",
 		),
 	status: 200,
 	response: environment,

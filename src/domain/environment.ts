@@ -17,6 +17,7 @@ import {
 } from "./operation.ts";
 import type { Origin } from "./origin.ts";
 import type { ShownParameters } from "./parameters.ts";
+import type { Schedule, Transition } from "./schedule.ts";
 import type { Power, Size } from "./spec.ts";
 
 export const lifecycles = [
@@ -71,6 +72,10 @@ export interface Environment {
 	readonly warnings: readonly string[];
 	/** What it is a copy of; null for one that was ordered by itself. */
 	readonly clonedFrom: Origin | null;
+	/** When it sleeps by itself; null: never. */
+	readonly schedule: Schedule | null;
+	/** The next time that the schedule is followed. In the past while something must end first. */
+	readonly transition: Transition | null;
 	readonly createdAt: Date;
 	readonly updatedAt: Date;
 }
@@ -187,6 +192,12 @@ export function refusal(
 	)
 		return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
 	return refusals[verb][environment.lifecycle];
+}
+
+/** Whether an environment runs: what is being done tells, and where nothing is, what is wished for. */
+export function decidePower(lifecycle: Lifecycle, desired: Power): Power {
+	if (lifecycle === "ready") return "on";
+	return lifecycle === "hibernated" ? "hibernated" : desired;
 }
 
 const changesPower = (kind: OperationKind): boolean =>

@@ -15,6 +15,7 @@ import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
 import { changePower } from "../operations/power.ts";
 import { isUnneeded, type Unneeded } from "../operations/request.ts";
+import { planSchedule } from "../operations/schedules.ts";
 import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
 import type { Db } from "../store/db.ts";
 import {
@@ -22,7 +23,7 @@ import {
 	listEnvironments as listRows,
 	loadEnvironment,
 } from "../store/environments.ts";
-import { listCurrentOperations } from "../store/operations.ts";
+import { listCurrentOperations, readClock } from "../store/operations.ts";
 import {
 	listDesiredRevisions,
 	listRevisions as listRevisionRows,
@@ -111,7 +112,11 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(describeEnvironment, async ({ db }, { actor, params, body }) => {
 		const { id } = await loadVisibleEnvironment(db, actor, params.id);
-		await describeRow(db, id, body);
+		const { schedule, ...rest } = body;
+		await describeRow(db, id, {
+			...rest,
+			schedule: schedule && planSchedule(schedule, await readClock(db)),
+		});
 		return completeEnvironment(db, await loadEnvironment(db, id));
 	}),
 

@@ -14,7 +14,7 @@ import type { listTargets } from "../contract/targets.ts";
 import type { createTenant } from "../contract/tenants.ts";
 import type { listTokens } from "../contract/tokens.ts";
 import type { KeptBackup } from "../domain/backup.ts";
-import type { Environment } from "../domain/environment.ts";
+import { decidePower, type Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import type { OperationId } from "../domain/ids.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
@@ -76,6 +76,12 @@ export const presentEnvironment = (
 	versions: environment.versions,
 	warnings: [...environment.warnings],
 	clonedFrom: environment.clonedFrom && presentOrigin(environment.clonedFrom),
+	power: decidePower(environment.lifecycle, desired.power),
+	schedule: environment.schedule,
+	nextTransition: environment.transition && {
+		at: presentTime(environment.transition.at),
+		to: environment.transition.to,
+	},
 	activeOperation: activeOperation ?? null,
 	createdAt: presentTime(environment.createdAt),
 	updatedAt: presentTime(environment.updatedAt),

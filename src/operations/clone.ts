@@ -192,6 +192,8 @@ async function writeOrder(
 			createSuffix(namespaceSuffixLength),
 		),
 		secrets: new Map([...sealNewSecrets(sealKey, id, kept), ...sealed]),
+		// When the other sleeps is for whoever uses it to know.
+		schedule: null,
 		operation: createOperationId(),
 		requestedBy: actor.name,
 		clonedFrom,

@@ -11,11 +11,12 @@ import type { EnvironmentSpec } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import type { Db } from "../store/db.ts";
-import type { QueuePlace } from "../store/operations.ts";
+import { type QueuePlace, readClock } from "../store/operations.ts";
 import { createOrder } from "../store/orders.ts";
 import { findRelease } from "../store/releases.ts";
 import { sealParameters } from "./parameters.ts";
 import { nudge, type VerbContext } from "./request.ts";
+import { planSchedule } from "./schedules.ts";
 import { sealNewSecrets } from "./secrets.ts";
 
 const untouched = "Nothing was ordered.";
@@ -53,6 +54,10 @@ export async function createEnvironment(
 		),
 		secrets: new Map([...sealNewSecrets(context.sealKey, id), ...sealed]),
 		operation: createOperationId(),
+		schedule:
+			spec.schedule === undefined
+				? null
+				: planSchedule(spec.schedule, await readClock(context.db)),
 		requestedBy: actor.name,
 	});
 	if (ordered === undefined) throw await explainMissing(context.db, spec);

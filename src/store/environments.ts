@@ -11,6 +11,7 @@ import {
 	type TargetId,
 	type TenantId,
 } from "../domain/ids.ts";
+import type { Schedule, Transition } from "../domain/schedule.ts";
 import type { Db } from "./db.ts";
 import type { PageRequest } from "./page.ts";
 
@@ -46,6 +47,11 @@ const toEnvironment = (row: Row): Environment => ({
 	versions: row.versions,
 	warnings: row.warnings,
 	clonedFrom: row.cloned_from,
+	schedule: row.schedule,
+	transition:
+		row.transition_at === null || row.transition_to === null
+			? null
+			: { at: row.transition_at, to: row.transition_to },
 	createdAt: row.created_at,
 	updatedAt: row.updated_at,
 });
@@ -145,6 +151,11 @@ export async function listEnvironments(
 	return (await query.execute()).map(toEnvironment);
 }
 
+export interface PlannedSchedule {
+	readonly schedule: Schedule;
+	readonly transition: Transition;
+}
+
 /** What needs no operation: returns whether there was such an environment. */
 export async function describeEnvironment(
 	db: Db,
@@ -152,6 +163,8 @@ export async function describeEnvironment(
 	change: {
 		readonly labels?: Readonly<Record<string, string>> | undefined;
 		readonly description?: string | undefined;
+		/** With its first transition; null takes it away. */
+		readonly schedule?: PlannedSchedule | null | undefined;
 	},
 ): Promise<void> {
 	await db
@@ -161,6 +174,11 @@ export async function describeEnvironment(
 			...(change.labels && { labels: JSON.stringify(change.labels) }),
 			...(change.description !== undefined && {
 				description: change.description,
+			}),
+			...(change.schedule !== undefined && {
+				schedule: change.schedule && JSON.stringify(change.schedule.schedule),
+				transition_at: change.schedule?.transition.at ?? null,
+				transition_to: change.schedule?.transition.to ?? null,
 			}),
 		})
 		.where("id", "=", id)

@@ -56,6 +56,9 @@ test("an order that says only a name is answered with a queued operation", async
 		versions: {},
 		warnings: [],
 		clonedFrom: null,
+		power: "on",
+		schedule: null,
+		nextTransition: null,
 		activeOperation: answer.body.id,
 	});
 });
@@ -250,6 +253,8 @@ test("revisions tell what was ordered", async () => {
 		release: "0.6.0",
 		size: "small",
 		parameters: parameters.parse({}),
+		power: "on",
+		basedOn: null,
 	});
 });
 
