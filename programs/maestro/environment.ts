@@ -78,6 +78,7 @@ export async function declareEnvironment(
 		createMongodb(stores.mongodb, sizing, {
 			storage: claim("mongodb"),
 			isRunning: running.stores,
+			generation: input.generations?.MONGODB_PASSWORD,
 		});
 	if (stores.broker?.kind === "own")
 		createRabbitmq(sizing, {

@@ -26,6 +26,8 @@ export interface Members {
 	readonly storage: Storage;
 	/** Whether there are pods. */
 	readonly isRunning: boolean;
+	/** How often the password was made that a pod reads when it starts; undefined: once. */
+	readonly generation?: number | undefined;
 }
 
 function describeClaim({ size, storageClass }: Storage): ClaimSpec {

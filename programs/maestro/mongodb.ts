@@ -64,7 +64,10 @@ function createHeadlessService(): void {
 	});
 }
 
-function createMembers(sizing: Sizing, { storage, isRunning }: Members): void {
+function createMembers(
+	sizing: Sizing,
+	{ storage, isRunning, generation }: Members,
+): void {
 	const { members } = sizing.mongodb;
 	const dependsOn = createClaims(part, members, storage);
 	const args: kubernetes.apps.v1.StatefulSetArgs = {
@@ -80,7 +83,13 @@ function createMembers(sizing: Sizing, { storage, isRunning }: Members): void {
 			template: {
 				metadata: {
 					labels: labelsOf({ name: part.name, component: part.component }),
-					annotations: annotateMetrics(mongodbMetrics),
+					annotations: {
+						...annotateMetrics(mongodbMetrics),
+						// The exporter signs in by what its pod read when it started.
+						...(generation === undefined
+							? {}
+							: { "impresario.dev/password-generation": String(generation) }),
+					},
 				},
 				spec: createPodSpec({
 					// A clean end hands the primary's role over and spares the next start a recovery.

@@ -1,6 +1,8 @@
 import { IAMClient } from "@aws-sdk/client-iam";
 import { S3Client } from "@aws-sdk/client-s3";
 import type { AwsAccess, Cloud } from "../domain/aws.ts";
+import { Failure } from "../failure.ts";
+import { copyFolder } from "./copy.ts";
 import { explain } from "./failures.ts";
 import { findOwned, isKept, listOwned } from "./owned.ts";
 import { clearUnknown } from "./unknown.ts";
@@ -19,7 +21,7 @@ export function makeCloud(access: AwsAccess): Cloud {
 		try {
 			return await asked;
 		} catch (error) {
-			throw explain(error, signal);
+			throw error instanceof Failure ? error : explain(error, signal);
 		}
 	};
 	return {
@@ -29,6 +31,8 @@ export function makeCloud(access: AwsAccess): Cloud {
 		findOwned: (environment, signal) =>
 			ask(signal, findOwned({ s3, iam, signal }, environment)),
 		isKept: (bucket, signal) => ask(signal, isKept({ s3, signal }, bucket)),
+		copyFolder: (request, signal) =>
+			ask(signal, copyFolder({ s3, signal }, request)),
 		close() {
 			s3.destroy();
 			iam.destroy();

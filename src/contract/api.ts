@@ -5,6 +5,7 @@ import {
 	restoreEnvironment,
 } from "./backups.ts";
 import { listBlueprints } from "./blueprints.ts";
+import { cloneEnvironment } from "./clones.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
 	createEnvironment,
@@ -37,6 +38,7 @@ import {
 	listRollouts,
 	resumeRollout,
 } from "./rollouts.ts";
+import { rotateSecrets } from "./secrets.ts";
 import { listTargets } from "./targets.ts";
 import { changeTenant, createTenant, listTenants } from "./tenants.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
@@ -56,6 +58,8 @@ export const api: readonly Endpoint[] = [
 	backUpEnvironment,
 	restoreEnvironment,
 	listBackups,
+	cloneEnvironment,
+	rotateSecrets,
 	listRevisions,
 	listOperations,
 	listEnvironmentEvents,

@@ -6,6 +6,7 @@ import { healths } from "../domain/health.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
 import { schedule } from "../domain/schedule.ts";
+import { secretNames } from "../domain/secret.ts";
 import {
 	blueprintNames,
 	environmentChange,
@@ -23,6 +24,21 @@ import { pageOf, pageQuery } from "./page.ts";
 const blueprintVersion = z.strictObject({
 	name: z.enum(blueprintNames),
 	version: z.string(),
+});
+
+/** What an environment is a copy of, as that was then. */
+export const origin = z.strictObject({
+	environment: z.string(),
+	name: z.string(),
+	revision: z.int(),
+	/** Whose data it began with; null: with none. */
+	backup: z.string().nullable(),
+	/** Those that are the same in both, and why. All others are fresh. */
+	keptSecrets: z.array(
+		z.strictObject({ name: z.enum(secretNames), reason: z.string() }),
+	),
+	/** What whoever uses both has to know. */
+	warnings: z.array(z.string()),
 });
 
 export const environment = z.strictObject({
@@ -91,6 +107,8 @@ export const environment = z.strictObject({
 	failureTtl: duration.nullable(),
 	/** When it is destroyed for that, once that has happened. */
 	cleanUpAt: z.iso.datetime().nullable(),
+	/** null for one that was ordered by itself. */
+	clonedFrom: origin.nullable(),
 	/** Whether it runs, or will by what is on its way. */
 	power: z.enum(powers),
 	/** When it sleeps by itself; null: never. */

@@ -5,6 +5,7 @@ import {
 	operationStates,
 	phaseNames,
 } from "../domain/operation.ts";
+import { secretNames } from "../domain/secret.ts";
 import { notReadyLimit } from "../domain/stock.ts";
 import { failureCodes } from "../failure.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
@@ -82,12 +83,14 @@ export const operation = z.strictObject({
 		data: z.enum(["keep", "restore"]).optional(),
 		/** Of what the service ordered because an environment's time was over. */
 		reason: z.enum(endReasons).optional(),
-		/** The backup that is restored. */
+		/** The backup that is restored, or whose data a new environment begins with. */
 		fromBackup: z.string().optional(),
 		dataFrom: time.optional(),
 		allowOtherVersion: z.boolean().optional(),
 		repair: z.boolean().optional(),
 		acknowledge: z.boolean().optional(),
+		/** The names of those that get new values. */
+		secrets: z.array(z.enum(secretNames)).optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),

@@ -47,6 +47,16 @@ export interface OwnedStorage {
 	readonly environment: string;
 }
 
+export interface CopyRequest {
+	/** Names of buckets. */
+	readonly from: string;
+	readonly to: string;
+	/** The same in both. */
+	readonly folder: string;
+	/** The object in it that is copied when all others are there: what makes the folder valid. */
+	readonly last: string;
+}
+
 /** An account, as this service looks at it. Throws `unavailable` (retryable) when AWS does not answer, `not_set_up` when it refuses. */
 export interface Cloud {
 	/**
@@ -66,6 +76,8 @@ export interface Cloud {
 	): Promise<readonly OwnedStorage[]>;
 	/** Whether a bucket was left on purpose when its environment was destroyed: its tag `keptTag` says so. */
 	isKept(bucket: string, signal: AbortSignal): Promise<boolean>;
+	/** Copies what is in a folder of a bucket into another bucket of the account. Returns how many objects that were. */
+	copyFolder(request: CopyRequest, signal: AbortSignal): Promise<number>;
 	close(): void;
 }
 

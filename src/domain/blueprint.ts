@@ -3,7 +3,7 @@ import type { AwsAccess } from "./aws.ts";
 import type { Endpoints } from "./environment.ts";
 import type { Parameters } from "./parameters.ts";
 import type { Release } from "./release.ts";
-import type { Secrets } from "./secret.ts";
+import type { SecretName, Secrets } from "./secret.ts";
 import type { BlueprintName, Power, Size } from "./spec.ts";
 import type { TargetSettings } from "./target.ts";
 
@@ -25,6 +25,8 @@ export interface BlueprintInput {
 	readonly labels: Readonly<Record<string, string>>;
 	readonly parameters: Parameters;
 	readonly secrets: Secrets;
+	/** How often the value of a secret was made, of those that were rotated. */
+	readonly generations?: Readonly<Partial<Record<SecretName, number>>>;
 	readonly target: {
 		/** Text of a kubeconfig. A secret. */
 		readonly kubeconfig: string;

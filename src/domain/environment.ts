@@ -18,6 +18,7 @@ import {
 	type OperationState,
 	operationKinds,
 } from "./operation.ts";
+import type { Origin } from "./origin.ts";
 import type { ShownParameters } from "./parameters.ts";
 import type { Schedule, Transition } from "./schedule.ts";
 import type { Power, Size } from "./spec.ts";
@@ -31,6 +32,7 @@ export const lifecycles = [
 	"hibernated",
 	"waking",
 	"restoring",
+	"rotating",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -76,6 +78,8 @@ export interface Environment {
 	readonly failureTtlSeconds: number | null;
 	/** Of one whose create did not succeed: when it is destroyed. */
 	readonly cleanUpAt: Date | null;
+	/** What it is a copy of; null for one that was ordered by itself. */
+	readonly clonedFrom: Origin | null;
 	/** When it sleeps by itself; null: never. */
 	readonly schedule: Schedule | null;
 	/** The next time that the schedule is followed. In the past while something must end first. */
@@ -131,6 +135,7 @@ const refusals: Record<Verb, Partial<Record<Lifecycle, string>>> = {
 		rolling_back:
 			"It is being rolled back: whether a backup fits is known when that has ended.",
 		restoring: "It is being restored already.",
+		rotating: "Its secrets are being rotated.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
@@ -143,12 +148,28 @@ const refusals: Record<Verb, Partial<Record<Lifecycle, string>>> = {
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
+	rotate: {
+		creating: "It is being created, with secrets that nobody knows yet.",
+		upgrading: "It is being upgraded.",
+		rolling_back: "It is being rolled back.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		waking: "It is waking up.",
+		restoring: "It is being restored.",
+		rotating: "Its secrets are being rotated already.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, so nobody knows what would get the new values. Try that operation again or upgrade it first.",
+	},
 	hibernate: {
 		creating: "It is being created: it can be hibernated once it is ready.",
 		upgrading: "It is being upgraded: it can be hibernated once it is ready.",
 		rolling_back:
 			"It is being rolled back: it can be hibernated once it is ready.",
 		restoring: "It is being restored: it can be hibernated once it is ready.",
+		rotating:
+			"Its secrets are being rotated: it can be hibernated once it is ready.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 		failed:
@@ -255,6 +276,7 @@ export const lifecycleDuring: Readonly<
 	backup: undefined,
 	restore: "restoring",
 	refresh: undefined,
+	rotate: "rotating",
 	destroy: "destroying",
 };
 

@@ -6,6 +6,8 @@ import type { EndReason, OnExpiry } from "./expiry.ts";
 import type { Health, HealthReason } from "./health.ts";
 import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
+import type { Origin } from "./origin.ts";
+import type { SecretName } from "./secret.ts";
 import type { Existing } from "./stock.ts";
 
 /** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
@@ -128,6 +130,16 @@ export interface EventData {
 		readonly repaired: number;
 		readonly left: readonly DriftItem[];
 	};
+	/** It lies where its new owner reads it. */
+	"backup.copied": BackupData & { readonly objects: number };
+	/** What it leads to for people who use the environment. */
+	"rotation.ordered": {
+		readonly secrets: readonly SecretName[];
+		readonly consequences: readonly string[];
+	};
+	/** Everything runs with the new values, and the old ones are gone. */
+	"secrets.rotated": { readonly secrets: readonly SecretName[] };
+	"environment.cloned": Origin;
 	"environment.ready": { readonly revision: number };
 	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
@@ -191,6 +203,10 @@ export const eventTypes = Object.keys({
 	"health.changed": 0,
 	"drift.found": 0,
 	"drift.repaired": 0,
+	"backup.copied": 0,
+	"rotation.ordered": 0,
+	"secrets.rotated": 0,
+	"environment.cloned": 0,
 	"environment.ready": 0,
 	"environment.hibernated": 0,
 	"environment.destroyed": 0,

@@ -2,6 +2,7 @@
 import type { FailureRecord } from "../failure.ts";
 import type { EndReason } from "./expiry.ts";
 import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
+import type { SecretName } from "./secret.ts";
 import type { Existing } from "./stock.ts";
 
 export const operationKinds = [
@@ -9,6 +10,7 @@ export const operationKinds = [
 	"upgrade",
 	"backup",
 	"restore",
+	"rotate",
 	"hibernate",
 	"wake",
 	"refresh",
@@ -86,6 +88,7 @@ export const phaseNames = [
 	"checking",
 	"backing_up",
 	"quiescing",
+	"copying",
 	"restoring",
 	"refreshing",
 	"applying",
@@ -97,10 +100,19 @@ export type PhaseName = (typeof phaseNames)[number];
 
 /** The phases of each kind, in their order; `listPhases` says which of them an operation needs. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
-	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	refresh: [
 		"preparing",
 		"refreshing",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
+	create: [
+		"preparing",
+		"quiescing",
+		"copying",
+		"restoring",
 		"applying",
 		"waiting",
 		"verifying",
@@ -137,6 +149,7 @@ export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 		"verifying",
 		"finishing",
 	],
+	rotate: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	hibernate: ["preparing", "quiescing", "applying", "waiting", "finishing"],
 	wake: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	destroy: ["preparing", "backing_up", "applying", "waiting", "finishing"],
@@ -157,10 +170,19 @@ export const restores = ({
 }: Pick<Operation, "kind" | "options">): boolean =>
 	kind === "restore" || options.data === "restore";
 
+/** Those of a kind that every operation of it goes through. */
+export const listLeastPhases = (kind: OperationKind): readonly PhaseName[] =>
+	listPhases({ kind, options: {}, restore: null });
+
 /** What was restored once is neither prepared nor done again: somebody may have written since. */
 const isNotToBeRestored = (
 	operation: Pick<Operation, "kind" | "options" | "restore">,
-): boolean => !restores(operation) || operation.restore === "done";
+): boolean => !bringsData(operation) || operation.restore === "done";
+
+/** A new environment begins empty, unless it is to have the data of another. */
+const bringsData = (operation: Pick<Operation, "kind" | "options">): boolean =>
+	restores(operation) ||
+	(operation.kind === "create" && operation.options.fromBackup !== undefined);
 
 /** A window of time, in ISO 8601. */
 export interface Window {
@@ -210,6 +232,7 @@ const isNeedless: Readonly<
 		kind !== "backup" && options.backup !== "required",
 	quiescing: (operation) =>
 		operation.kind !== "hibernate" && isNotToBeRestored(operation),
+	copying: isNotToBeRestored,
 	restoring: isNotToBeRestored,
 	...onlyToRepair,
 };
@@ -243,6 +266,7 @@ const phaseDeadlinesMs: PhaseDeadlines = {
 	backing_up: 30 * 60_000,
 	// Workers end what they have begun, and so does a backup.
 	quiescing: 20 * 60_000,
+	copying: 30 * 60_000,
 	restoring: 60 * 60_000,
 	refreshing: 2 * 60_000,
 	applying: 10 * 60_000,
@@ -411,7 +435,7 @@ export interface OperationOptions {
 	readonly data?: "keep" | "restore";
 	/** Of what the service ordered because an environment's time was over. */
 	readonly reason?: EndReason;
-	/** Of what restores: which backup. */
+	/** Of what restores, and of a create whose environment is to have data: which backup. */
 	readonly fromBackup?: BackupId;
 	/** When that one was taken, as ISO 8601: what was written since then is lost. */
 	readonly dataFrom?: string;
@@ -421,6 +445,8 @@ export interface OperationOptions {
 	readonly repair?: boolean;
 	/** Somebody knows what the dangerous part of the order may cost. */
 	readonly acknowledge?: boolean;
+	/** Of a rotation: the names of the secrets that get new values. */
+	readonly secrets?: readonly SecretName[];
 }
 
 /**

@@ -7,6 +7,7 @@ import { parameters } from "./parameters.ts";
 import { parametersChange } from "./parameters-change.ts";
 import { defaultRelease, releaseName } from "./release.ts";
 import { schedule } from "./schedule.ts";
+import { secretNames } from "./secret.ts";
 
 /** `small`: one of each process, for QA, minutes to live. `ha`: the promise. */
 export const sizes = ["small", "ha"] as const;
@@ -49,6 +50,14 @@ export const labels = z
 		"must have at most 16 labels",
 	);
 
+/** How long an environment lives from its order on. */
+const lifetime = duration
+	.nullable()
+	.optional()
+	.describe(
+		"How long it lives from the order on: a whole number with its unit, such as 30m, 2h or 3d. null: for ever, where the tenant may. Without it, the tenant's default.",
+	);
+
 /** The order of an environment. Only `name` is required. */
 export const environmentSpec = z.strictObject({
 	name: dnsLabel(environmentNameLength),
@@ -60,12 +69,7 @@ export const environmentSpec = z.strictObject({
 	labels: labels.default({}),
 	description: z.string().max(500).default(""),
 	parameters: parameters.prefault({}),
-	ttl: duration
-		.nullable()
-		.optional()
-		.describe(
-			"How long it lives from the order on: a whole number with its unit, such as 30m, 2h or 3d. null: for ever, where the tenant may. Without it, the tenant's default.",
-		),
+	ttl: lifetime,
 	onExpiry: z
 		.enum(onExpiries)
 		.default("destroy")
@@ -122,12 +126,13 @@ export const rollbackOrder = z.strictObject({
 });
 
 export type RollbackOrder = z.infer<typeof rollbackOrder>;
+const backupId = z
+	.string()
+	.regex(/^bak_[0-9a-z]{20}$/, "must be the id of a backup: bak_…");
 
 /** Which backup is put in place of the data, and what happens to those first. */
 export const restoreOrder = z.strictObject({
-	backup: z
-		.string()
-		.regex(/^bak_[0-9a-z]{20}$/, "must be the id of a backup: bak_…"),
+	backup: backupId,
 	backupFirst: z.enum(backupChoices).default("required"),
 	allowOtherVersion: z
 		.boolean()
@@ -136,3 +141,38 @@ export const restoreOrder = z.strictObject({
 });
 
 export type RestoreOrder = z.infer<typeof restoreOrder>;
+
+const noRepeats = (names: readonly string[]): boolean =>
+	new Set(names).size === names.length;
+
+/** Which secrets get new values, and whether whoever orders that knows what it destroys. */
+export const rotateOrder = z.strictObject({
+	which: z
+		.array(z.enum(secretNames))
+		.min(1)
+		.refine(noRepeats, "must name each secret once")
+		.describe("Names of secrets, as the processes know them."),
+	acknowledge: z
+		.boolean()
+		.default(false)
+		.describe("Must be true where data become unreadable by it."),
+});
+
+export type RotateOrder = z.infer<typeof rotateOrder>;
+
+/** The order of a copy: its name, and which data it begins with. */
+export const cloneOrder = z.strictObject({
+	name: dnsLabel(environmentNameLength),
+	data: z
+		.union(
+			[z.enum(["none", "latest"]), backupId],
+			'must be "none", "latest" or the id of a backup: bak_…',
+		)
+		.default("none")
+		.describe(
+			"`latest` is the newest backup that an operation made and that is there.",
+		),
+	ttl: lifetime,
+});
+
+export type CloneOrder = z.infer<typeof cloneOrder>;

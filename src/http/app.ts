@@ -11,6 +11,7 @@ import { Failure } from "../failure.ts";
 import { backupRoutes } from "./backups.ts";
 import type { Context, Route } from "./bind.ts";
 import { catalogueRoutes } from "./catalogue.ts";
+import { cloneRoutes } from "./clones.ts";
 import { environmentRoutes } from "./environments.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
@@ -18,12 +19,15 @@ import { leftoverRoutes } from "./leftovers.ts";
 import { operationRoutes } from "./operations.ts";
 import { readPath, refuse } from "./refuse.ts";
 import { rolloutRoutes } from "./rollouts.ts";
+import { secretRoutes } from "./secrets.ts";
 import { tenantRoutes } from "./tenants.ts";
 import { tokenRoutes } from "./tokens.ts";
 
 const routes: readonly Route[] = [
 	...environmentRoutes,
 	...backupRoutes,
+	...cloneRoutes,
+	...secretRoutes,
 	...operationRoutes,
 	...eventRoutes,
 	...catalogueRoutes,

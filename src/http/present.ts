@@ -1,5 +1,6 @@
 // Rows → public JSON. Field by field: what is not named here is not told.
 import type { listBackups } from "../contract/backups.ts";
+import type { cloneEnvironment } from "../contract/clones.ts";
 import type { Endpoint, Output } from "../contract/endpoint.ts";
 import type {
 	findEnvironment,
@@ -17,7 +18,12 @@ import { decidePower, type Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import { writeDuration } from "../domain/expiry.ts";
 import type { OperationId } from "../domain/ids.ts";
-import { findDataLoss, type Operation } from "../domain/operation.ts";
+import {
+	findDataLoss,
+	type Operation,
+	type OperationOptions,
+} from "../domain/operation.ts";
+import type { Origin } from "../domain/origin.ts";
 import type { QueuePlace } from "../domain/queue.ts";
 import { type BlueprintName, blueprintNames } from "../domain/spec.ts";
 import type { Target } from "../domain/target.ts";
@@ -38,6 +44,17 @@ function presentBlueprint(name: string, version: string) {
 	if (known === undefined) throw new Error(`no blueprint is named ${name}`);
 	return { name: known satisfies BlueprintName, version };
 }
+
+export const presentOrigin = (
+	origin: Origin,
+): Output<typeof cloneEnvironment>["clonedFrom"] => ({
+	environment: origin.environment,
+	name: origin.name,
+	revision: origin.revision,
+	backup: origin.backup,
+	keptSecrets: origin.keptSecrets.map(({ name, reason }) => ({ name, reason })),
+	warnings: [...origin.warnings],
+});
 
 /** `desired` is the revision that the environment should be at. */
 export const presentEnvironment = (
@@ -85,6 +102,7 @@ export const presentEnvironment = (
 			? null
 			: writeDuration(environment.failureTtlSeconds),
 	cleanUpAt: presentOptionalTime(environment.cleanUpAt),
+	clonedFrom: environment.clonedFrom && presentOrigin(environment.clonedFrom),
 	power: decidePower(environment.lifecycle, desired.power),
 	schedule: environment.schedule,
 	nextTransition: environment.transition && {
@@ -109,6 +127,14 @@ export const presentRevision = (
 	power: revision.power,
 	basedOn: revision.basedOn,
 	createdAt: presentTime(revision.createdAt),
+});
+
+const presentOptions = ({
+	secrets,
+	...options
+}: OperationOptions): Output<typeof findOperation>["options"] => ({
+	...options,
+	...(secrets && { secrets: [...secrets] }),
 });
 
 export const presentOperation = (
@@ -137,7 +163,7 @@ export const presentOperation = (
 		requestedAt: presentTime(operation.cancellation.requestedAt),
 		forced: operation.cancellation.forced,
 	},
-	options: operation.options,
+	options: presentOptions(operation.options),
 	causedBy: operation.causedBy,
 	dataLoss: findDataLoss(operation, new Date()),
 	exists:

@@ -21,6 +21,7 @@ import {
 import { applyProgram } from "./phases/applying.ts";
 import { backUp } from "./phases/backing-up.ts";
 import { checkBackup } from "./phases/checking.ts";
+import { copyBackup } from "./phases/copying.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
 import { quiesce } from "./phases/quiescing.ts";
@@ -40,6 +41,7 @@ const runPhase: Record<
 	checking: checkBackup,
 	backing_up: backUp,
 	quiescing: quiesce,
+	copying: copyBackup,
 	restoring: restoreBackup,
 	refreshing: refresh,
 	applying: applyProgram,

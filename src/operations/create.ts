@@ -9,18 +9,17 @@ import {
 import { namespaceName, namespaceSuffixLength } from "../domain/names.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { QueuePlace } from "../domain/queue.ts";
-import { createSecrets } from "../domain/secret.ts";
 import type { EnvironmentSpec } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import { seal } from "../seal.ts";
 import type { Db } from "../store/db.ts";
 import { readClock } from "../store/operations.ts";
 import { createOrder } from "../store/orders.ts";
 import { findRelease } from "../store/releases.ts";
-import { sealParameters, secretPlace } from "./parameters.ts";
+import { sealParameters } from "./parameters.ts";
 import { nudge, type VerbContext } from "./request.ts";
 import { planSchedule } from "./schedules.ts";
+import { sealNewSecrets } from "./secrets.ts";
 
 const untouched = "Nothing was ordered.";
 
@@ -39,7 +38,7 @@ export async function createEnvironment(
 	spec: EnvironmentSpec,
 ): Promise<Ordered> {
 	const { settings } = actor.tenant;
-	refuseTtl(spec, settings);
+	refuseTtl(spec.ttl, settings);
 	const id = createEnvironmentId();
 	const { shown, sealed } = sealParameters(context.sealKey, {
 		environment: id,
@@ -57,7 +56,7 @@ export async function createEnvironment(
 			spec.name,
 			createSuffix(namespaceSuffixLength),
 		),
-		secrets: new Map([...sealSecrets(context, id), ...sealed]),
+		secrets: new Map([...sealNewSecrets(context.sealKey, id), ...sealed]),
 		expiry: planExpiry(spec, settings),
 		operation: createOperationId(),
 		schedule:
@@ -71,8 +70,9 @@ export async function createEnvironment(
 	return { ...ordered.operation, place: ordered.place };
 }
 
-function refuseTtl(
-	{ ttl }: EnvironmentSpec,
+/** Throws `invalid_request` when the tenant may not have an environment for so long. */
+export function refuseTtl(
+	ttl: EnvironmentSpec["ttl"],
 	settings: Actor["tenant"]["settings"],
 ): void {
 	const error = ttl === undefined ? undefined : findTtlError(ttl, settings);
@@ -85,15 +85,6 @@ function refuseTtl(
 			"Ask for less; it can be extended later. The platform admin may raise the tenant's `ttlMax`.",
 		errors: [{ pointer: "/ttl", message: error }],
 	});
-}
-
-function sealSecrets(context: VerbContext, environment: string) {
-	return new Map(
-		Object.entries(createSecrets()).map(([name, value]) => [
-			name,
-			seal(context.sealKey, secretPlace(environment, name), value),
-		]),
-	);
 }
 
 async function explainMissing(

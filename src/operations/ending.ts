@@ -26,6 +26,7 @@ import type { Ownership } from "./claim.ts";
 import { leaveUnsuccessful } from "./lifecycle.ts";
 import { writeAsOwner } from "./record.ts";
 import { explainRollOut } from "./roll-out.ts";
+import { explainRotation } from "./secrets.ts";
 import { refuseIfCancelling } from "./watch-cancel.ts";
 import type { Findings, Tools } from "./work.ts";
 
@@ -170,7 +171,11 @@ async function fail(
 	const last = phases.at(-1);
 	// What may pass was tried as often as is allowed: a person decides how it goes on.
 	const isStalled = cause instanceof Failure && cause.retryable;
-	const told = explainRollOut(operation, last?.name, cause);
+	const told = explainRotation(
+		operation,
+		last?.name,
+		explainRollOut(operation, last?.name, cause),
+	);
 	const error = recordFailure(
 		isStalled && told instanceof Failure
 			? explainStall(operation, told, last)

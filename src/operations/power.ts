@@ -48,6 +48,7 @@ const unneededIn: Readonly<
 		upgrading: "It is being upgraded, and does not hibernate.",
 		rolling_back: "It is being rolled back, and does not hibernate.",
 		restoring: "It is being restored, and does not hibernate.",
+		rotating: "Its secrets are being rotated, and it does not hibernate.",
 	},
 };
 

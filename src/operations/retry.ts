@@ -72,9 +72,11 @@ function refusal(
 			advice: `Look at GET /v1/operations/${follower.id}.`,
 		};
 	}
-	// Nothing is wished for by a destroy, or by what moves nothing; everything else leads to a revision.
+	// Nothing is wished for by a destroy, or by what moves nothing, and a rotation is of whatever runs; everything else
+	// leads to a revision.
 	if (
 		movesLifecycle(kind) &&
+		kind !== "rotate" &&
 		revisionTo !== null &&
 		revisionTo !== environment.desiredRevision
 	) {

@@ -31,6 +31,7 @@ import type {
 	PhaseName,
 	PhaseRecord,
 } from "../domain/operation.ts";
+import type { Origin } from "../domain/origin.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
 import type { ReleaseImages } from "../domain/release.ts";
 import type {
@@ -132,6 +133,7 @@ export interface Tables {
 		notice_at: OptionalTime;
 		expiry_told_at: OptionalTime;
 		failure_ttl_seconds: number | null;
+		cloned_from: JSONColumnType<Origin | null, string | undefined, string>;
 		schedule: JSONColumnType<
 			Schedule | null,
 			string | null | undefined,
@@ -151,7 +153,12 @@ export interface Tables {
 		created_at: Time;
 		updated_at: Time;
 	};
-	secrets: { environment_id: EnvironmentId; name: string; sealed: Buffer };
+	secrets: {
+		environment_id: EnvironmentId;
+		name: string;
+		sealed: Buffer;
+		generation: Generated<number>;
+	};
 	bundles: { digest: string; content: string; created_at: Time };
 	blueprints: {
 		name: string;

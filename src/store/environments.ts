@@ -66,6 +66,7 @@ const toEnvironment = (row: Row): Environment => ({
 	onExpiry: row.on_expiry,
 	failureTtlSeconds: row.failure_ttl_seconds,
 	cleanUpAt: row.clean_up_at,
+	clonedFrom: row.cloned_from,
 	schedule: row.schedule,
 	transition:
 		row.transition_at === null || row.transition_to === null

@@ -10,7 +10,9 @@ import {
 	type FinalState,
 	isTouching,
 	leaseMs,
+	listLeastPhases,
 	type Operation,
+	type OperationKind,
 	operationKinds,
 	overrunMs,
 	type PhaseDeadlines,
@@ -48,14 +50,21 @@ const targetDeadlines = sql<Partial<Record<PhaseName, number>> | null>`(
 	select t.settings -> 'deadlines' from targets t join environments e on e.target_id = t.id
 	where e.id = o.environment_id)`;
 
-/** All phases together, each with its own time: the operation's budget, queueing not counted. */
-const deadline = sql<Date>`now() + make_interval(secs => case o.kind ${sql.join(
-	operationKinds.map((kind) => sql`when ${kind} then ${sumOfPhases(kind)}`),
-	sql` `,
-)} end)`;
+/**
+ * All phases together, each with its own time: the operation's budget, queueing not counted. A new environment that
+ * begins empty has no use for the hours that data take.
+ */
+const deadline = sql<Date>`now() + make_interval(secs => case
+	when o.kind = 'create' and not o.options ? 'fromBackup' then ${sumOfPhases("create", listLeastPhases("create"))}
+	else case o.kind ${sql.join(
+		operationKinds.map(
+			(kind) => sql`when ${kind} then ${sumOfPhases(kind, phasesOf[kind])}`,
+		),
+		sql` `,
+	)} end end)`;
 
-function sumOfPhases(kind: (typeof operationKinds)[number]) {
-	const each = phasesOf[kind].map(
+function sumOfPhases(kind: OperationKind, phases: readonly PhaseName[]) {
+	const each = phases.map(
 		(phase) =>
 			sql`coalesce((${targetDeadlines} ->> ${phase}::text)::float8, ${phaseDeadlineMs(kind, phase) / 1000}::float8)`,
 	);

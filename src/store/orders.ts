@@ -5,7 +5,12 @@ import type { OnDrift } from "../domain/drift.ts";
 import type { EventData } from "../domain/event.ts";
 import type { PlannedExpiry } from "../domain/expiry.ts";
 import type { EnvironmentId, OperationId, TenantId } from "../domain/ids.ts";
-import { noChanges, type Operation } from "../domain/operation.ts";
+import {
+	noChanges,
+	type Operation,
+	type OperationOptions,
+} from "../domain/operation.ts";
+import type { Origin } from "../domain/origin.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
 import {
 	decidePlace,
@@ -42,6 +47,9 @@ export interface NewEnvironment {
 	readonly schedule: PlannedSchedule | null;
 	readonly operation: OperationId;
 	readonly requestedBy: string;
+	/** What it is a copy of. */
+	readonly clonedFrom?: Origin;
+	readonly options?: OperationOptions;
 }
 
 /**
@@ -65,12 +73,13 @@ export async function createOrder(
 		with environment as (
 			insert into environments (id, tenant_id, target_id, name, blueprint, description, labels,
 				lifecycle, health, namespace, desired_revision, last_event_id,
-				expires_at, notice_at, on_expiry, failure_ttl_seconds, schedule, transition_at, transition_to, on_drift)
+				expires_at, notice_at, on_expiry, failure_ttl_seconds, schedule, transition_at, transition_to, on_drift, cloned_from)
 			select ${order.id}, ${order.tenant}, target.id, ${order.name}, ${order.blueprint},
 				${order.description}, ${JSON.stringify(order.labels)}::jsonb,
 				'creating', 'unknown', ${order.namespace}, 1, 1,
 				${end.expires_at}, ${end.notice_at}, ${onExpiry}, ${failureTtlSeconds}::integer,
-				${schedule && JSON.stringify(schedule)}::jsonb, ${transition?.at ?? null}::timestamptz, ${transition?.to ?? null}::text, ${order.onDrift}
+				${schedule && JSON.stringify(schedule)}::jsonb, ${transition?.at ?? null}::timestamptz, ${transition?.to ?? null}::text, ${order.onDrift},
+				${order.clonedFrom === undefined ? null : JSON.stringify(order.clonedFrom)}::jsonb
 			from targets target
 			where case when ${order.target ?? null}::text is null then target.is_default
 				else target.name = ${order.target ?? null} end
@@ -88,9 +97,10 @@ export async function createOrder(
 			from environment, unnest(${[...order.secrets.keys()]}::text[], ${[...order.secrets.values()]}::bytea[])
 				as secret (name, sealed)
 		), operation as (
-			insert into operations (id, environment_id, tenant_id, kind, state, revision_to, changes, requested_by)
+			insert into operations (id, environment_id, tenant_id, kind, state, revision_to, changes, requested_by, options)
 			select ${order.operation}, environment.id, ${order.tenant}, 'create', 'queued', 1,
-				${JSON.stringify(noChanges)}::jsonb, ${order.requestedBy}
+				${JSON.stringify(noChanges)}::jsonb, ${order.requestedBy},
+				${JSON.stringify(order.options ?? {})}::jsonb
 			from environment
 			returning *
 		), event as (

@@ -33,6 +33,7 @@ let upgradedEnvironment: string;
 let sleepyEnvironment: string;
 let keptEnvironment: EnvironmentId;
 let keptBackup: string;
+let rotatedEnvironment: string;
 
 before(async () => {
 	door = await openDoor();
@@ -43,6 +44,7 @@ before(async () => {
 	upgradedEnvironment = (await givenUpgradedEnvironment(door)).id;
 	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
 	keptEnvironment = (await givenReadyEnvironment(door)).id;
+	rotatedEnvironment = (await givenReadyEnvironment(door)).id;
 	keptBackup = (await givenBackup(door, keptEnvironment)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	rollout = (
@@ -93,6 +95,11 @@ const examples: Record<
 		body: { backup: keptBackup },
 	}),
 	listBackups: () => ({ id: keptEnvironment }),
+	cloneEnvironment: () => ({ id: keptEnvironment, body: { name: "copied" } }),
+	rotateSecrets: () => ({
+		id: rotatedEnvironment,
+		body: { which: ["MAESTRO_NOAUTH"] },
+	}),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

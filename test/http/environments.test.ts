@@ -62,6 +62,7 @@ test("an order that says only a name is answered with a queued operation", async
 		onExpiry: "destroy",
 		failureTtl: null,
 		cleanUpAt: null,
+		clonedFrom: null,
 		power: "on",
 		schedule: null,
 		nextTransition: null,

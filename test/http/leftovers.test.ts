@@ -66,6 +66,7 @@ const makeCloud = (): Cloud => ({
 	listOwned: async () => world.storage,
 	findOwned: async (environment) =>
 		world.storage.filter((one) => one.environment === environment),
+	copyFolder: async () => 0,
 	isKept: async (bucket) => world.kept.includes(bucket),
 	close: () => {},
 });

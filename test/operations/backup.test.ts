@@ -259,6 +259,7 @@ const answers: Record<Lifecycle, RegExp | undefined> = {
 	hibernating: /Wake it first/,
 	hibernated: /no database runs.*Wake it first/,
 	waking: undefined,
+	rotating: undefined,
 	destroying: /being destroyed/,
 	destroyed: /is destroyed/,
 	failed: undefined,

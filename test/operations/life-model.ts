@@ -5,6 +5,7 @@ import {
 	type FinalState,
 	isFinal,
 	leaseMs,
+	listLeastPhases,
 	maxAttempts,
 	type OperationKind,
 	type OperationState,
@@ -108,7 +109,11 @@ export function mayBeClaimed(model: Model, one: ModelOperation): boolean {
 }
 
 export const budgetMs = (kind: OperationKind): number =>
-	phasesOf[kind].reduce((sum, phase) => sum + phaseDeadlineMs(kind, phase), 0);
+	// An environment of the model begins empty.
+	(kind === "create" ? listLeastPhases(kind) : phasesOf[kind]).reduce(
+		(sum, phase) => sum + phaseDeadlineMs(kind, phase),
+		0,
+	);
 
 export function claimIt(model: Model, index: number): void {
 	const one = pick(model, index);

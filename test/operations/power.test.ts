@@ -413,6 +413,7 @@ const answers: Record<Lifecycle, Record<PowerKind, RegExp | undefined>> = {
 	rolling_back: { hibernate: /being rolled back/, wake: undefined },
 	upgrading: { hibernate: /being upgraded/, wake: undefined },
 	restoring: { hibernate: /being restored/, wake: undefined },
+	rotating: { hibernate: /being rotated/, wake: undefined },
 	hibernating: { hibernate: undefined, wake: undefined },
 	hibernated: { hibernate: undefined, wake: undefined },
 	waking: { hibernate: undefined, wake: undefined },

@@ -309,6 +309,7 @@ const answers: Record<Lifecycle, RegExp | undefined> = {
 	hibernating: /Wake it first/,
 	hibernated: /Wake it first/,
 	waking: /waking up/,
+	rotating: /being rotated/,
 	destroying: /being destroyed/,
 	destroyed: /is destroyed/,
 	failed: undefined,

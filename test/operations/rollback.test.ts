@@ -483,6 +483,7 @@ const allowed: Record<Lifecycle, { ran: boolean; never: boolean }> = {
 	hibernated: { ran: false, never: false },
 	waking: { ran: true, never: true },
 	restoring: { ran: false, never: false },
+	rotating: { ran: true, never: true },
 	destroying: { ran: false, never: false },
 	destroyed: { ran: false, never: false },
 	failed: { ran: true, never: false },

@@ -76,6 +76,8 @@ export interface Script {
 	drift?: () => Promise<readonly DriftItem[]>;
 	/** What an account still has of an environment. */
 	owned?: (environment: string) => Promise<readonly OwnedStorage[]>;
+	/** How many objects are copied from one bucket into another. */
+	copy?: () => Promise<number>;
 	/** Buckets with the tag that they are to stay. */
 	kept?: readonly string[];
 }
@@ -182,6 +184,10 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 			async findOwned(environment) {
 				calls.push("owned");
 				return (await script.owned?.(environment)) ?? [];
+			},
+			async copyFolder({ from, to, folder }) {
+				calls.push(`copy ${folder} from ${from} to ${to}`);
+				return (await script.copy?.()) ?? 3;
 			},
 			isKept: async (bucket) => script.kept?.includes(bucket) ?? false,
 			close: () => {},

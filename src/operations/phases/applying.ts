@@ -6,10 +6,12 @@ import { settleRun } from "../engine-run.ts";
 import { resolvePending } from "../pending.ts";
 import { repair } from "../repair.ts";
 import { startRollOut } from "../roll-out.ts";
+import { beginRotation } from "../secrets.ts";
 import { take, type Work } from "../work.ts";
 
 export async function applyProgram(work: Work): Promise<void> {
 	await resolvePending(work);
+	if (work.operation.kind === "rotate") await beginRotation(work);
 	const outcome = await settleRun(work, runEngine(work));
 	if (outcome.outputs !== null) work.findings.outputs = outcome.outputs;
 }
@@ -32,6 +34,10 @@ async function runEngine(work: Work): Promise<EngineOutcome> {
 		case "hibernate":
 			// What writes is at rest already; the stores need nobody to stop.
 			return tools.engine.up(run, hooks);
+		case "rotate":
+			// Whoever shares a secret gets the new value at the same time as far as that is possible; but a pod that starts
+			// before its Secret is changed would have the old one for good.
+			return tools.engine.up(run, { ...hooks, onStage: async () => {} });
 		case "wake":
 		case "upgrade":
 		case "rollback":

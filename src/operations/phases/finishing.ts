@@ -13,6 +13,7 @@ import { appendEvents } from "../../store/events.ts";
 import { closeOperation, recordProgress } from "../../store/leases.ts";
 import { deleteSecrets } from "../../store/secrets.ts";
 import { decideLifecycle } from "../lifecycle.ts";
+import { endRotation } from "../secrets.ts";
 import { take, type Work } from "../work.ts";
 
 /** Runs in the owner's transaction. `last` are the events that end the phases. */
@@ -51,10 +52,10 @@ export async function finish(
 async function move(trx: Db, work: Work): Promise<readonly NewEvent[]> {
 	const { kind } = work.operation;
 	if (!movesLifecycle(kind)) return [];
-	return [await (kind === "destroy" ? letGo(trx, work) : settle(trx, work))];
+	return kind === "destroy" ? [await letGo(trx, work)] : settle(trx, work);
 }
 
-async function settle(trx: Db, work: Work): Promise<NewEvent> {
+async function settle(trx: Db, work: Work): Promise<readonly NewEvent[]> {
 	const { operation, findings } = work;
 	const environment = await lockEnvironment(trx, operation.environment);
 	const revision = operation.revisionTo ?? environment.desiredRevision;
@@ -77,10 +78,16 @@ async function settle(trx: Db, work: Work): Promise<NewEvent> {
 		retentionDays: parameters.backups.retentionDays,
 		place: target.aws === null ? "claim" : "bucket",
 	});
-	return {
-		type: isAsleep ? "environment.hibernated" : "environment.ready",
-		data: { revision },
-	};
+	const rotated = await endRotation(trx, environment.id);
+	return [
+		...(rotated.length > 0
+			? [{ type: "secrets.rotated" as const, data: { secrets: rotated } }]
+			: []),
+		{
+			type: isAsleep ? "environment.hibernated" : "environment.ready",
+			data: { revision },
+		},
+	];
 }
 
 async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {

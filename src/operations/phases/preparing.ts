@@ -4,9 +4,7 @@ import type { EngineRun } from "../../domain/engine.ts";
 import type { Environment } from "../../domain/environment.ts";
 import type { EnvironmentId } from "../../domain/ids.ts";
 import { projectName, stackName } from "../../domain/names.ts";
-import { type Secrets, secretNames } from "../../domain/secret.ts";
 import type { BlueprintName } from "../../domain/spec.ts";
-import { Failure } from "../../failure.ts";
 import { open } from "../../seal.ts";
 import { loadBundle } from "../../store/bundles.ts";
 import {
@@ -14,9 +12,9 @@ import {
 	loadEnvironmentTarget,
 } from "../../store/environments.ts";
 import { loadRevision, type StoredRevision } from "../../store/revisions.ts";
-import { listSealedSecrets } from "../../store/secrets.ts";
 import { loadTarget, loadTargetAccess } from "../../store/targets.ts";
-import { loadParameters, secretPlace } from "../parameters.ts";
+import { loadParameters } from "../parameters.ts";
+import { loadSecretInput } from "../secrets.ts";
 import { targetPlace } from "../target.ts";
 import type { Tools, Work } from "../work.ts";
 
@@ -63,7 +61,7 @@ export async function loadRun(
 			labels: environment.labels,
 			parameters: await loadParameters(tools, environment.id, revision),
 			power: revision.power,
-			secrets: await openSecrets(work),
+			...(await loadSecretInput(tools, environment.id)),
 			target: await loadPlace(tools, environment.id),
 		},
 	};
@@ -91,21 +89,4 @@ async function loadPlace(
 		settings: target.settings,
 		pullSecret: access.pullSecret && openPart(access.pullSecret, "pull-secret"),
 	};
-}
-
-async function openSecrets({ tools, operation }: Work): Promise<Secrets> {
-	const sealed = await listSealedSecrets(tools.db, operation.environment);
-	const entries = secretNames.map((name) => {
-		const value = sealed.get(name);
-		if (value === undefined) {
-			throw new Failure({
-				code: "internal",
-				message: `The environment has no secret ${name}.`,
-				untouched: "Nothing in the cluster was touched.",
-			});
-		}
-		const place = secretPlace(operation.environment, name);
-		return [name, open(tools.sealKey, place, value)];
-	});
-	return Object.fromEntries(entries) as Secrets;
 }

@@ -72,6 +72,8 @@ async function endRestore(
 	if (!(error instanceof Failure) || error.untouched !== databasesUntouched)
 		return error;
 	await work.write((trx) => recordRestore(trx, work.lease, "untouched"));
+	// A new environment has nothing that could go on.
+	if (work.operation.kind === "create") return error;
 	return new Failure({
 		code: error.code,
 		message: error.message,

@@ -1,0 +1,17 @@
+import { rotateOrder } from "../domain/spec.ts";
+import { byId, type Endpoint } from "./endpoint.ts";
+import { operation } from "./operations.ts";
+
+export const rotateSecrets = {
+	name: "rotateSecrets",
+	summary:
+		"Give secrets of an environment new values, and restart what reads them. A refusal says of each secret why it cannot be rotated, and what its rotation destroys. `rotation.ordered` in the events tells the consequences.",
+	method: "POST",
+	path: "/v1/environments/{id}:rotate-secrets",
+	role: "operator",
+	params: byId,
+	body: rotateOrder,
+	status: 202,
+	response: operation,
+	orders: true,
+} as const satisfies Endpoint;

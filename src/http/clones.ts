@@ -1,0 +1,16 @@
+import { cloneEnvironment } from "../contract/clones.ts";
+import { cloneEnvironment as orderClone } from "../operations/clone.ts";
+import { bind, type Route } from "./bind.ts";
+import { presentOperation, presentOrigin } from "./present.ts";
+import { loadVisibleEnvironment } from "./visible.ts";
+
+export const cloneRoutes: readonly Route[] = [
+	bind(cloneEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const cloned = await orderClone(verbs, actor, { environment, order: body });
+		return {
+			...presentOperation(cloned, cloned.place),
+			clonedFrom: presentOrigin(cloned.clonedFrom),
+		};
+	}),
+];
