@@ -374,7 +374,7 @@ test("a clean-up that does not succeed is tried once an hour at most", async () 
 	]);
 });
 
-test("where the target has AWS a last backup is made and kept, but not of what does not run or never ran", async () => {
+test("where the target has AWS a last backup is made and kept, or nothing is touched; but not of what does not run or never ran", async () => {
 	const target = {
 		name: "sandbox",
 		kubeconfig: "apiVersion: v1",
@@ -421,6 +421,20 @@ test("where the target has AWS a last backup is made and kept, but not of what d
 	assert.equal((await load(running)).lifecycle, "destroyed");
 	const steps = world.calls.filter((call) => /backUp|destroy/.test(call));
 	assert.deepEqual(steps, ["backUp", "destroy"]);
+
+	const unsaved = await givenReady({ ttl: "1h" });
+	await passAfter(unsaved, 2 * hour);
+	await work(await findNewest(unsaved), {
+		backUp: () =>
+			Promise.reject(
+				new Failure({ code: "backup_failed", message: "No room." }),
+			),
+	});
+	assert.equal((await findNewest(unsaved)).error?.code, "backup_failed");
+	assert.equal((await load(unsaved)).lifecycle, "ready", "nothing was touched");
+	await passAfter(unsaved, 2 * hour);
+	assert.equal(await work(await findNewest(unsaved)), "final");
+	assert.equal((await load(unsaved)).lifecycle, "destroyed");
 	await registerTarget(installation, target);
 });
 
