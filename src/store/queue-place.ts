@@ -23,6 +23,10 @@ const durationOf = (kind: RawBuilder<OperationKind>) => sql`(
 		order by finished_at desc limit ${durations}
 	) as recent)`;
 
+/** The longest waiting operation of the tenant `t`. */
+const firstOf = sql`(
+	select q.sequence from operations q where q.tenant_id = t.id and q.state = 'queued' order by q.sequence limit 1)`;
+
 /**
  * The facts of a waiting operation's place, as one JSON value and so as a part of any statement. It follows the order
  * of `listTurns`: each tenant's next operation stands as far back as the tenant has others under way, the one after it
@@ -36,7 +40,7 @@ export const selectQueueFacts = (operation: {
 	readonly isBefore: RawBuilder<unknown>;
 }) => sql<QueueFacts>`(
 	with recursive ${queueTables}, own as materialized (
-		select t.id, t.served_at,
+		select t.id, coalesce(t.served_at, '-infinity') as served_at, ${firstOf} as first,
 			(select count(*) from (
 				select from operations q
 				where q.tenant_id = t.id and q.state = 'queued' and ${operation.isBefore} limit ${farthestPlace}
@@ -49,13 +53,19 @@ export const selectQueueFacts = (operation: {
 		select (
 			select count(*) from (
 				select from operations q where q.tenant_id = t.id and q.state = 'queued'
-				limit greatest(0, own.ahead + own.working
-					+ case when coalesce(t.served_at, '-infinity') <= coalesce(own.served_at, '-infinity') then 1 else 0 end
-					- (select count(*) from active a where a.tenant_id = t.id and a.is_worked_on))
+				limit greatest(0, own.ahead + own.working - other.working + case
+					-- Of two that stand equally far back, the one whose tenant was not served on the way there is first:
+					-- the tenant with more under way.
+					when other.working <> own.working then (other.working > own.working)::int
+					when other.served_at <> own.served_at then (other.served_at < own.served_at)::int
+					when ${firstOf} > own.first then 0 else 1 end)
 			) as sooner
 		) as ahead
-		from waiting_tenants w join tenants t on t.id = w.tenant_id, own
-		where w.tenant_id <> own.id
+		from own, waiting_tenants w join tenants t on t.id = w.tenant_id cross join lateral (
+			select coalesce(t.served_at, '-infinity') as served_at,
+				(select count(*) from active a where a.tenant_id = t.id and a.is_worked_on) as working
+		) as other
+		where t.id <> own.id
 	), living as (
 		select slots, is_short_of_memory from workers
 		where seen_at > now() - make_interval(secs => ${workerLostMs / 1000})

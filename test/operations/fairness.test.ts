@@ -8,6 +8,7 @@ import { destroyEnvironment } from "../../src/operations/destroy.ts";
 import { loadEnvironment } from "../../src/store/environments.ts";
 import { findQueuePlace } from "../../src/store/queue-place.ts";
 import { changeTenant } from "../../src/store/tenants.ts";
+import { saveWorkerReport } from "../../src/store/workers.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import {
 	givenActor,
@@ -212,4 +213,81 @@ test("a target's limit holds for all tenants together, and says so to who waits"
 	assert.match(place.reason ?? "", /target has as many .* as it may have: 1\./);
 	await end(owner);
 	assert.equal((await take())?.operation.id, g1.id);
+});
+
+test("a place in the queue is the number of claims before one's own, and an order is told the same", async () => {
+	await order("noisy", 4);
+	const running = await take();
+	assert.ok(running);
+	const orders = [
+		...(await order("acme", 2)),
+		...(await order("globex")),
+		...(await order("noisy")),
+	];
+	for (const one of orders.slice(-1))
+		assert.deepEqual(one.place, await findQueuePlace(database.db, one));
+	const { rows: waiting } = await sql<{
+		id: OperationId;
+		environment: Ownership["operation"]["environment"];
+	}>`select id, environment_id as environment from operations where state = 'queued'`.execute(
+		database.db,
+	);
+	const places = await Promise.all(
+		waiting.map(async (one) => ({
+			id: one.id,
+			position: (await findQueuePlace(database.db, one)).position,
+		})),
+	);
+	const claims: { id: OperationId; position: number }[] = [];
+	for (let owner = await take(); owner !== undefined; owner = await take())
+		claims.push({ id: owner.operation.id, position: claims.length });
+	assert.equal(claims.length, 7);
+	const byId = (one: { id: string }, other: { id: string }) =>
+		one.id < other.id ? -1 : 1;
+	assert.deepEqual(places.sort(byId), claims.sort(byId));
+});
+
+test("when it may begin is reckoned from how long the last ones of its kind took and from how many can run", async () => {
+	await sql`delete from workers`.execute(database.db);
+	const [first, second, third] = await order("acme", 3);
+	assert.ok(first && second && third);
+	const find = (one: typeof first) => findQueuePlace(database.db, one);
+	assert.deepEqual(
+		[(await find(first)).reason, (await find(first)).expectedStartAt],
+		["No worker is running.", null],
+	);
+	await saveWorkerReport(database.db, {
+		name: "w",
+		slots: 1,
+		isShortOfMemory: false,
+	});
+	const free = await find(first);
+	assert.equal(free.reason, null);
+	assert.ok(
+		Math.abs(Date.parse(free.expectedStartAt ?? "") - Date.now()) < 5_000,
+	);
+	const unknown = await find(second);
+	assert.deepEqual(
+		[unknown.position, unknown.reason, unknown.expectedStartAt],
+		[1, "Others are before it.", null],
+	);
+
+	const owner = await take();
+	assert.ok(owner);
+	await sql`update operations set started_at = now() - interval '60 seconds' where id = ${first.id}`.execute(
+		database.db,
+	);
+	await end(owner);
+	await take();
+	const busy = await find(third);
+	assert.equal(busy.reason, "The workers are busy with 1 operations.");
+	const inMs = Date.parse(busy.expectedStartAt ?? "") - Date.now();
+	assert.ok(inMs > 50_000 && inMs < 65_000, `${inMs} ms`);
+
+	await saveWorkerReport(database.db, {
+		name: "w",
+		slots: 2,
+		isShortOfMemory: true,
+	});
+	assert.match((await find(third)).reason ?? "", /no memory free/);
 });
