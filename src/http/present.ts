@@ -14,10 +14,12 @@ import type { listTargets } from "../contract/targets.ts";
 import type { createTenant } from "../contract/tenants.ts";
 import type { listTokens } from "../contract/tokens.ts";
 import type { KeptBackup } from "../domain/backup.ts";
+import { findDataLoss } from "../domain/data-loss.ts";
 import { decidePower, type Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import { writeDuration } from "../domain/expiry.ts";
 import type { OperationId } from "../domain/ids.ts";
+import type { Operation } from "../domain/operation.ts";
 import {
 	findDataLoss,
 	type Operation,

@@ -106,7 +106,7 @@ interface Told {
 	readonly data: Record<string, unknown>;
 }
 const listEvents = async (id: string) =>
-	(await tenant.call("GET", `/v1/operations/${id}/events?pageSize=500`)).body
+	(await tenant.call("GET", `/v1/operations/${id}/events?pageSize=200`)).body
 		.items as Told[];
 
 const secondsOf = ({ startedAt, finishedAt }: Record<string, unknown>) =>
@@ -152,10 +152,8 @@ test("an upgrade to an image that cannot be pulled fails and is taken back by th
 		assert.equal(versions[process], "0.6.0", process);
 	await isAllReady();
 
-	const [ofUpgrade, ofRollback] = [
-		await listEvents(ordered.id),
-		await listEvents(id),
-	];
+	const ofUpgrade = await tenant.follow(ordered.id);
+	const ofRollback = await tenant.follow(id);
 	const last = ofUpgrade.at(-1);
 	assert.equal(last?.type, "operation.failed");
 	assert.equal(last?.data.rollback, id);
