@@ -163,7 +163,7 @@ export function makePool(options: PoolOptions): Pool {
 	function lend(member: Member): Loan {
 		let isReturned = false;
 		const runOn =
-			(verb: "up" | "destroy"): Engine["up"] =>
+			(verb: keyof Engine): Engine["up"] =>
 			async (run, hooks) => {
 				if (isReturned) throw new Error("The child was given back already.");
 				member.runs++;
@@ -178,7 +178,12 @@ export function makePool(options: PoolOptions): Pool {
 				}
 			};
 		return {
-			engine: { up: runOn("up"), destroy: runOn("destroy") },
+			engine: {
+				up: runOn("up"),
+				destroy: runOn("destroy"),
+				preview: runOn("preview"),
+				previewDestroy: runOn("previewDestroy"),
+			},
 			release() {
 				if (isReturned) return;
 				isReturned = true;
