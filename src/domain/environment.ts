@@ -10,7 +10,11 @@
 // operation    one attempt to bring an environment to a revision
 // event        one line in the ordered log of an environment
 import type { EnvironmentId, OperationId } from "./ids.ts";
-import type { OperationKind, OperationState } from "./operation.ts";
+import {
+	type OperationKind,
+	type OperationState,
+	operationKinds,
+} from "./operation.ts";
 import type { ShownParameters } from "./parameters.ts";
 import type { Power, Size } from "./spec.ts";
 
@@ -115,16 +119,26 @@ export function lifecycleAfter(
 	return kind === "destroy" ? "destroyed" : "ready";
 }
 
-/** The lifecycle while an operation of this kind waits or runs. */
-export const lifecycleDuring: Readonly<Record<OperationKind, Lifecycle>> = {
+/** The lifecycle while an operation of this kind waits or runs; undefined where it leaves lifecycle and health alone. */
+export const lifecycleDuring: Readonly<
+	Record<OperationKind, Lifecycle | undefined>
+> = {
 	create: "creating",
 	upgrade: "upgrading",
 	destroy: "destroying",
 };
 
+/** Whether an environment's lifecycle tells of operations of this kind, and their ends. */
+export const movesLifecycle = (kind: OperationKind): boolean =>
+	lifecycleDuring[kind] !== undefined;
+
+export const movingKinds: readonly OperationKind[] =
+	operationKinds.filter(movesLifecycle);
+
 /**
  * The lifecycle of an environment whose newest order was taken back before it began: what the last operation that
- * was begun has made of it, or makes of it now. Without one nothing was ever made: it is `failed`, and empty.
+ * was begun has made of it, or makes of it now. Without one nothing was ever made: it is `failed`, and empty. Only kinds
+ * that move the lifecycle count.
  */
 export function lifecycleWithout(
 	lastBegun:
@@ -135,7 +149,7 @@ export function lifecycleWithout(
 		case "running":
 		case "recovering":
 		case "cancelling":
-			return lifecycleDuring[lastBegun.kind];
+			return lifecycleDuring[lastBegun.kind] ?? "failed";
 		case "succeeded":
 			return lifecycleAfter(lastBegun.kind, true);
 		default:

@@ -79,12 +79,17 @@ export const phaseNames = [
 ] as const;
 export type PhaseName = (typeof phaseNames)[number];
 
-/** The phases of each kind, in their order. */
+/** The phases of each kind, in their order; `listPhases` says which of them an operation needs. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
+
+/** The phases that this operation goes through: those of its kind without what its options make needless. */
+export const listPhases = ({
+	kind,
+}: Pick<Operation, "kind" | "options">): readonly PhaseName[] => phasesOf[kind];
 
 export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 

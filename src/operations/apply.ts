@@ -5,9 +5,9 @@
 // next owner begins at the first phase again. So no phase may do what cannot be done twice.
 import type { NewEvent } from "../domain/event.ts";
 import {
+	listPhases,
 	type PhaseName,
 	type PhaseRecord,
-	phasesOf,
 } from "../domain/operation.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import {
@@ -59,7 +59,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 						},
 					},
 		);
-		for (const name of phasesOf[operation.kind]) {
+		for (const name of listPhases(operation)) {
 			cancel.requested.throwIfAborted();
 			const startedAt = performance.now();
 			deadline = startDeadline(name, ownership);

@@ -1,5 +1,6 @@
 // Asks for the end of an operation. What has not begun ends at once. What was begun gets the wish into its row, and its
 // owner, or the next one, carries it out (cancelled.ts): nobody else may touch what it works on.
+import { movesLifecycle } from "../domain/environment.ts";
 import { cancelAnswers, type Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
@@ -58,9 +59,11 @@ async function endQueued(
 		const current = await lockEnvironment(trx, environment);
 		const ended = await cancelQueued(trx, id, by);
 		if (ended === undefined) return undefined;
-		await updateEnvironment(trx, environment, {
-			lifecycle: await restoreLifecycle(trx, current),
-		});
+		if (movesLifecycle(kind)) {
+			await updateEnvironment(trx, environment, {
+				lifecycle: await restoreLifecycle(trx, current),
+			});
+		}
 		await appendEvents(trx, { environment, operation: id }, [
 			{
 				type: "operation.cancelled",

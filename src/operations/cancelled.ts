@@ -7,12 +7,11 @@ import type { Existing } from "../domain/stock.ts";
 import { Failure, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import type { Db } from "../store/db.ts";
-import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
 import { closeOperation, recordProgress } from "../store/leases.ts";
 import { findOperation } from "../store/operations.ts";
 import type { Ownership } from "./claim.ts";
-import { decideLifecycle } from "./lifecycle.ts";
+import { leaveUnsuccessful } from "./lifecycle.ts";
 import { writeAsOwner } from "./record.ts";
 import { takeStock } from "./stock.ts";
 import type { Findings, Tools, Work } from "./work.ts";
@@ -78,11 +77,7 @@ async function writeEnd(
 		error: recordFailure(explain(kind, by, outcome.exists)),
 		...outcome,
 	});
-	const current = await lockEnvironment(trx, environment);
-	await updateEnvironment(trx, environment, {
-		lifecycle: await decideLifecycle(trx, current, "failed"),
-		health: "unknown",
-	});
+	await leaveUnsuccessful(trx, operation);
 	const event: NewEvent = {
 		type: "operation.cancelled",
 		data: { kind, by, ...outcome },

@@ -10,8 +10,7 @@ import {
 } from "../domain/operation.ts";
 import { Failure, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
-import { type Db, translateDatabaseError } from "../store/db.ts";
-import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
+import { translateDatabaseError } from "../store/db.ts";
 import { appendEvents } from "../store/events.ts";
 import {
 	closeOperation,
@@ -20,7 +19,7 @@ import {
 } from "../store/leases.ts";
 import { endCancelled, lookAround } from "./cancelled.ts";
 import type { Ownership } from "./claim.ts";
-import { decideLifecycle } from "./lifecycle.ts";
+import { leaveUnsuccessful } from "./lifecycle.ts";
 import { writeAsOwner } from "./record.ts";
 import { explainUpgrade } from "./roll-out.ts";
 import { refuseIfCancelling } from "./watch-cancel.ts";
@@ -203,7 +202,7 @@ async function fail(
 			await recordProgress(trx, lease, { phase: last.name, phases });
 		}
 		await closeOperation(trx, lease, { state, error, exists });
-		await markFailed(trx, ownership);
+		await leaveUnsuccessful(trx, operation);
 		await appendEvents(
 			trx,
 			{ environment: operation.environment, operation: operation.id },
@@ -227,14 +226,6 @@ function explainStall(
 		advice: `${cause.advice ?? "Remove the cause that the message names."} Then POST /v1/operations/{id}:retry goes on from there; destroying the environment cleans up.`,
 		retryable: true,
 		cause,
-	});
-}
-
-async function markFailed(trx: Db, { operation }: Ownership): Promise<void> {
-	const environment = await lockEnvironment(trx, operation.environment);
-	await updateEnvironment(trx, environment.id, {
-		lifecycle: await decideLifecycle(trx, environment, "failed"),
-		health: "unknown",
 	});
 }
 

@@ -3,8 +3,12 @@ import {
 	type Environment,
 	type Lifecycle,
 	lifecycleWithout,
+	movesLifecycle,
+	movingKinds,
 } from "../domain/environment.ts";
+import type { Operation } from "../domain/operation.ts";
 import type { Db } from "../store/db.ts";
+import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { findNextQueued } from "../store/operations.ts";
 import { findLastBegun } from "../store/wishes.ts";
 
@@ -14,7 +18,8 @@ export async function decideLifecycle(
 	{ id, lifecycle }: Environment,
 	end: Lifecycle,
 ): Promise<Lifecycle> {
-	return (await findNextQueued(trx, id)) === undefined ? end : lifecycle;
+	const next = await findNextQueued(trx, id, movingKinds);
+	return next === undefined ? end : lifecycle;
 }
 
 /** After the end of an operation that nobody had begun: what the last one that was begun has made of it, or makes of it now. */
@@ -24,4 +29,17 @@ export async function restoreLifecycle(
 ): Promise<Lifecycle> {
 	const lastBegun = await findLastBegun(trx, environment.id);
 	return decideLifecycle(trx, environment, lifecycleWithout(lastBegun));
+}
+
+/** Writes what a begun operation that did not succeed, and whose row says so, leaves of its environment. */
+export async function leaveUnsuccessful(
+	trx: Db,
+	{ kind, environment: id }: Pick<Operation, "kind" | "environment">,
+): Promise<void> {
+	const environment = await lockEnvironment(trx, id);
+	if (!movesLifecycle(kind)) return;
+	await updateEnvironment(trx, id, {
+		lifecycle: await decideLifecycle(trx, environment, "failed"),
+		health: "unknown",
+	});
 }

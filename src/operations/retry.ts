@@ -1,6 +1,10 @@
 // Tries again what did not succeed. An end is an end, so this is a new operation for the same revision, which says what
 // it is a retry of; it goes on from what is there, as any attempt does.
-import { type Environment, lifecycleDuring } from "../domain/environment.ts";
+import {
+	type Environment,
+	lifecycleDuring,
+	movesLifecycle,
+} from "../domain/environment.ts";
 import { mayBeRetried, type Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
@@ -29,7 +33,7 @@ export async function retryOperation(
 		}
 		const reason = refusal(operation, follower, environment);
 		if (reason !== undefined) throw refused(reason);
-		const { kind, revisionTo, keepsBackups } = operation;
+		const { kind, revisionTo, keepsBackups, options } = operation;
 		const ordered = await request(trx, {
 			environment: place,
 			kind,
@@ -38,8 +42,12 @@ export async function retryOperation(
 			actor,
 			retryOf: id,
 			keepsBackups,
+			options,
 		});
-		await updateEnvironment(trx, place, { lifecycle: lifecycleDuring[kind] });
+		const lifecycle = lifecycleDuring[kind];
+		if (lifecycle !== undefined) {
+			await updateEnvironment(trx, place, { lifecycle });
+		}
 		return ordered;
 	});
 	nudge(context, retried);
@@ -51,7 +59,7 @@ function refusal(
 	follower: Operation | undefined,
 	environment: Environment,
 ): Pick<Failure, "message" | "advice"> | undefined {
-	const { id, state, revisionTo } = operation;
+	const { id, kind, state, revisionTo } = operation;
 	if (!mayBeRetried(state)) {
 		return {
 			message: `The operation ${id} is ${state}; only one that failed, stalled, timed out or was cancelled can be tried again.`,
@@ -64,8 +72,12 @@ function refusal(
 			advice: `Look at GET /v1/operations/${follower.id}.`,
 		};
 	}
-	// Nothing is wished for by a destroy; everything else leads to a revision.
-	if (revisionTo !== null && revisionTo !== environment.desiredRevision) {
+	// Nothing is wished for by a destroy, or by what moves nothing; everything else leads to a revision.
+	if (
+		movesLifecycle(kind) &&
+		revisionTo !== null &&
+		revisionTo !== environment.desiredRevision
+	) {
 		return {
 			message: `The operation ${id} led to revision ${revisionTo}; revision ${environment.desiredRevision} is wished for now.`,
 			advice: "Order what you want the environment to be.",

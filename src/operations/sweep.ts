@@ -1,5 +1,6 @@
 // What makes sure that nothing waits for ever: it sends again what was forgotten and ends what nobody will
 // end any more. Any number may run at once; each row is taken by one of them (skip locked).
+import { movesLifecycle } from "../domain/environment.ts";
 import type { NewEvent } from "../domain/event.ts";
 import {
 	type FinalState,
@@ -19,7 +20,7 @@ import {
 	listOverdue,
 	takeForgotten,
 } from "../store/operations.ts";
-import { decideLifecycle, restoreLifecycle } from "./lifecycle.ts";
+import { leaveUnsuccessful, restoreLifecycle } from "./lifecycle.ts";
 
 /** A message is thought lost when its operation was not claimed for this long; a wrong guess does no harm. */
 const forgottenAfterMs = 10_000;
@@ -116,17 +117,8 @@ async function endAbandoned(
 		forced: state === "cancelled",
 	});
 	if (!closed) return;
-	const environment = await lockEnvironment(trx, operation.environment);
-	await updateEnvironment(
-		trx,
-		environment.id,
-		operation.state === "queued"
-			? { lifecycle: await restoreLifecycle(trx, environment) }
-			: {
-					lifecycle: await decideLifecycle(trx, environment, "failed"),
-					health: "unknown",
-				},
-	);
+	if (operation.state === "queued") await leaveUnbegun(trx, operation);
+	else await leaveUnsuccessful(trx, operation);
 	await appendEvents(
 		trx,
 		{ environment: operation.environment, operation: operation.id },
@@ -145,6 +137,17 @@ async function endAbandoned(
 				: { type: `operation.${state}`, data: { kind: operation.kind, error } },
 		],
 	);
+}
+
+async function leaveUnbegun(
+	trx: Db,
+	{ kind, environment: id }: Operation,
+): Promise<void> {
+	const environment = await lockEnvironment(trx, id);
+	if (!movesLifecycle(kind)) return;
+	await updateEnvironment(trx, id, {
+		lifecycle: await restoreLifecycle(trx, environment),
+	});
 }
 
 /** The phase in which the last owner was left: nobody is in it any more. */

@@ -3,7 +3,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { currentVersions } from "../domain/blueprint.ts";
 import { dataKinds, findForbiddenChanges } from "../domain/change.ts";
-import { type Environment, refusal } from "../domain/environment.ts";
+import {
+	type Environment,
+	movingKinds,
+	refusal,
+} from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Parameters } from "../domain/parameters.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
@@ -68,7 +72,7 @@ export async function upgradeEnvironment(
 		refuseNothing(current, before, wish);
 		await refuseLoss(inside, current, wish);
 
-		const superseded = await supersedeQueued(trx, current.id);
+		const superseded = await supersedeQueued(trx, current.id, movingKinds);
 		const number = current.desiredRevision + 1;
 		await recordRevision(inside, {
 			environment: current.id,

@@ -9,6 +9,7 @@ import {
 	type OperationKind,
 	type OperationOptions,
 	type OperationState,
+	operationKinds,
 } from "../domain/operation.ts";
 import type { Db } from "./db.ts";
 import type { Scope } from "./environments.ts";
@@ -185,16 +186,18 @@ export async function findQueuePlace(
 		: { position: found.own, waitingFor: found.blocker };
 }
 
-/** Ends operations of this environment that nobody has begun, in favour of a newer one. Returns which. */
+/** Ends operations of this environment, and of these kinds, that nobody has begun, in favour of a newer one. Returns which. */
 export async function supersedeQueued(
 	db: Db,
 	environment: EnvironmentId,
+	kinds: readonly OperationKind[] = operationKinds,
 ): Promise<Operation[]> {
 	const rows = await db
 		.updateTable("operations")
 		.set({ state: "superseded", finished_at: sql<Date>`now()` })
 		.where("environment_id", "=", environment)
 		.where("state", "=", "queued")
+		.where("kind", "in", kinds)
 		.returningAll()
 		.execute();
 	return rows.map(toOperation);
@@ -215,16 +218,18 @@ export async function findOpenOperation(
 	return row && toOperation(row);
 }
 
-/** The oldest operation of an environment that waits for its turn. */
+/** The oldest operation of an environment, of these kinds, that waits for its turn. */
 export async function findNextQueued(
 	db: Db,
 	environment: EnvironmentId,
+	kinds: readonly OperationKind[] = operationKinds,
 ): Promise<OperationId | undefined> {
 	const row = await db
 		.selectFrom("operations")
 		.select("id")
 		.where("environment_id", "=", environment)
 		.where("state", "=", "queued")
+		.where("kind", "in", kinds)
 		.orderBy("sequence")
 		.executeTakeFirst();
 	return row?.id;

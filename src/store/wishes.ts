@@ -1,7 +1,12 @@
 // What callers want of operations that are there already: an end before their time, or another try.
 import { sql } from "kysely";
+import { movesLifecycle, movingKinds } from "../domain/environment.ts";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
-import { cancelDeadlinesMs, type Operation } from "../domain/operation.ts";
+import {
+	cancelDeadlinesMs,
+	type Operation,
+	operationKinds,
+} from "../domain/operation.ts";
 import type { Db } from "./db.ts";
 import { toOperation } from "./operations.ts";
 
@@ -59,7 +64,7 @@ export async function requestCancel(
 	return row && toOperation(row);
 }
 
-/** The newest operation of an environment that a worker has begun. */
+/** The newest operation of an environment that a worker has begun, of those that move its lifecycle. */
 export async function findLastBegun(
 	db: Db,
 	environment: EnvironmentId,
@@ -69,16 +74,20 @@ export async function findLastBegun(
 		.selectAll()
 		.where("environment_id", "=", environment)
 		.where("started_at", "is not", null)
+		.where("kind", "in", movingKinds)
 		.orderBy("sequence", "desc")
 		.limit(1)
 		.executeTakeFirst();
 	return row && toOperation(row);
 }
 
-/** The newest operation behind this one in its environment, those aside that ended before they began. */
+/**
+ * The newest operation behind this one in its environment, those aside that ended before they began. Behind one that
+ * moves the lifecycle only such are followers: the others changed nothing of what it left.
+ */
 export async function findFollower(
 	db: Db,
-	operation: Pick<Operation, "id" | "environment">,
+	operation: Pick<Operation, "id" | "environment" | "kind">,
 ): Promise<Operation | undefined> {
 	const self = db
 		.selectFrom("operations")
@@ -89,6 +98,11 @@ export async function findFollower(
 		.selectAll()
 		.where("environment_id", "=", operation.environment)
 		.where("sequence", ">", self)
+		.where(
+			"kind",
+			"in",
+			movesLifecycle(operation.kind) ? movingKinds : operationKinds,
+		)
 		.where((eb) =>
 			eb.or([eb("started_at", "is not", null), eb("finished_at", "is", null)]),
 		)

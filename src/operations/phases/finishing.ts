@@ -1,4 +1,5 @@
 // The end of an attempt that succeeded: operation, environment and last events in one transaction.
+import { lifecycleAfter, movesLifecycle } from "../../domain/environment.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import { noChanges, type PhaseRecord } from "../../domain/operation.ts";
 import type { Db } from "../../store/db.ts";
@@ -23,10 +24,7 @@ export async function finish(
 ): Promise<void> {
 	const { operation, lease, findings } = work;
 	const changes = findings.changes ?? noChanges;
-	const moved =
-		operation.kind === "destroy"
-			? await letGo(trx, work)
-			: await settle(trx, work);
+	const moved = await move(trx, work);
 	await recordProgress(trx, lease, {
 		phase: "finishing",
 		phases: last.phases,
@@ -38,7 +36,7 @@ export async function finish(
 		{ environment: operation.environment, operation: operation.id },
 		[
 			...last.events,
-			moved,
+			...moved,
 			{
 				type: "operation.succeeded",
 				data: { kind: operation.kind, changes },
@@ -47,12 +45,23 @@ export async function finish(
 	);
 }
 
+/** What the end makes of the environment, and the events that say so. */
+async function move(trx: Db, work: Work): Promise<readonly NewEvent[]> {
+	const { kind } = work.operation;
+	if (!movesLifecycle(kind)) return [];
+	return [await (kind === "destroy" ? letGo(trx, work) : settle(trx, work))];
+}
+
 async function settle(trx: Db, work: Work): Promise<NewEvent> {
 	const { operation, findings } = work;
 	const environment = await lockEnvironment(trx, operation.environment);
 	const revision = operation.revisionTo ?? environment.desiredRevision;
 	await updateEnvironment(trx, environment.id, {
-		lifecycle: await decideLifecycle(trx, environment, "ready"),
+		lifecycle: await decideLifecycle(
+			trx,
+			environment,
+			lifecycleAfter(operation.kind, true),
+		),
 		health: "healthy",
 		revision,
 		endpoints: take(work, "outputs").endpoints,
