@@ -93,6 +93,8 @@ const refusals: Record<
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
+	// Besides, what the previewed verb refuses.
+	preview: { destroyed: "It is destroyed." },
 	destroy: { destroyed: "It is destroyed already." },
 };
 
@@ -125,6 +127,7 @@ export const lifecycleDuring: Readonly<
 > = {
 	create: "creating",
 	upgrade: "upgrading",
+	preview: undefined,
 	destroy: "destroying",
 };
 

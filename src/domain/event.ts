@@ -1,8 +1,9 @@
 // The closed list of events: what a reader of the log may meet, and what each carries.
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
-import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { EnvironmentId, OperationId, PreviewId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
+import type { Risk } from "./preview.ts";
 import type { Existing } from "./stock.ts";
 
 /** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
@@ -83,6 +84,7 @@ export interface EventData {
 	"verification.passed": {
 		readonly versions: Readonly<Record<string, string>>;
 	};
+	"preview.completed": { readonly preview: PreviewId; readonly risk: Risk };
 	"environment.ready": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
 }
@@ -115,6 +117,7 @@ export const eventTypes = Object.keys({
 	"workload.ready": 0,
 	"workload.stuck": 0,
 	"verification.passed": 0,
+	"preview.completed": 0,
 	"environment.ready": 0,
 	"environment.destroyed": 0,
 } satisfies Record<EventType, 0>) as EventType[];

@@ -6,6 +6,7 @@ export type OperationId = string & { readonly kind: "operation" };
 export type TenantId = string & { readonly kind: "tenant" };
 export type TokenId = string & { readonly kind: "token" };
 export type TargetId = string & { readonly kind: "target" };
+export type PreviewId = string & { readonly kind: "preview" };
 
 // Lower-case letters and digits without those that look alike, so that an id can be read aloud. 32 of them: 5 bits each.
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -23,6 +24,7 @@ export const createEnvironmentId = () =>
 export const createOperationId = () => `op_${createSuffix(20)}` as OperationId;
 export const createTenantId = () => `ten_${createSuffix(20)}` as TenantId;
 export const createTokenId = () => `tok_${createSuffix(20)}` as TokenId;
+export const createPreviewId = () => `pre_${createSuffix(20)}` as PreviewId;
 export const createTargetId = () => `tgt_${createSuffix(20)}` as TargetId;
 
 /** Whether a path segment is an environment's id and not its name: names cannot contain an underscore. */

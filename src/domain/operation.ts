@@ -1,10 +1,21 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
-import type { EnvironmentId, OperationId } from "./ids.ts";
+import type { EnvironmentId, OperationId, PreviewId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
-export const operationKinds = ["create", "upgrade", "destroy"] as const;
+export const operationKinds = [
+	"create",
+	"upgrade",
+	"preview",
+	"destroy",
+] as const;
 export type OperationKind = (typeof operationKinds)[number];
+
+/** A preview only looks, so it waits for nobody and nobody waits for it; the unique index of `operations` says the same. */
+export const takesTurn = (kind: OperationKind): boolean => kind !== "preview";
+
+export const turnKinds: readonly OperationKind[] =
+	operationKinds.filter(takesTurn);
 
 /** Failed, cancelled, timed out, superseded and stalled are five things. */
 export const operationStates = [
@@ -72,6 +83,7 @@ export const mayBeRetried = (state: OperationState): boolean =>
 
 export const phaseNames = [
 	"preparing",
+	"previewing",
 	"applying",
 	"waiting",
 	"verifying",
@@ -83,6 +95,7 @@ export type PhaseName = (typeof phaseNames)[number];
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	preview: ["preparing", "previewing", "finishing"],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
@@ -96,6 +109,7 @@ export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 /** How long each phase of most kinds may take, in milliseconds, counted from its start, where the target says nothing else. */
 const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
+	previewing: 5 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
 	verifying: 5 * 60_000,
@@ -240,6 +254,8 @@ export interface OperationOptions {
 	readonly onFailure?: "rollback" | "keep";
 	/** Of a rollback: whether the data go back, too. */
 	readonly data?: "keep" | "restore";
+	/** Of a preview: where its result is. Of an order: the preview that it was bound to. */
+	readonly preview?: PreviewId;
 }
 
 /**

@@ -19,6 +19,7 @@ import {
 import { applyProgram } from "./phases/applying.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
+import { previewProgram } from "./phases/previewing.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
 import { makeRecorder, writeAsOwner } from "./record.ts";
@@ -30,6 +31,7 @@ const runPhase: Record<
 	(work: Work) => Promise<void>
 > = {
 	preparing: prepare,
+	previewing: previewProgram,
 	applying: applyProgram,
 	waiting: waitForCluster,
 	verifying: verify,

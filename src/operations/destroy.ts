@@ -1,10 +1,14 @@
 // Orders that an environment be destroyed: apply "nothing", then let go of its name.
 import { type Environment, refusal } from "../domain/environment.ts";
+import type { PreviewId } from "../domain/ids.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { findOpenOperation, supersedeQueued } from "../store/operations.ts";
+import { loadRevision } from "../store/revisions.ts";
+import { requireUnmoved } from "./bound.ts";
 import {
 	nudge,
 	reportSuperseded,
@@ -14,6 +18,7 @@ import {
 
 /** What is to be destroyed, and how. */
 export interface Destruction extends Environment {
+	readonly previewId?: PreviewId | undefined;
 	/** Leaves the bucket with the backups, where the target has AWS. A destroy that is on its way keeps its own word. */
 	readonly keepsBackups?: boolean;
 }
@@ -29,16 +34,16 @@ export async function destroyEnvironment(
 ): Promise<Operation> {
 	const operation = await context.db.transaction().execute(async (trx) => {
 		const current = await lockEnvironment(trx, environment.id);
-		const reason = refusal("destroy", current);
-		if (reason !== undefined) {
-			throw new Failure({
-				code: "conflict",
-				message: reason,
-				untouched: "Nothing was ordered.",
-			});
-		}
+		refuseDestroy(current);
 		const underway = await findOpenOperation(trx, current.id, "destroy");
 		if (underway !== undefined) return underway;
+		const { previewId, keepsBackups = false } = environment;
+		await requireUnmoved({ ...context, db: trx }, current, {
+			verb: "destroy",
+			body: { keepBackups: keepsBackups },
+			previewId,
+			blueprintVersion: await findNewestProgram(trx, current),
+		});
 
 		const superseded = await supersedeQueued(trx, current.id);
 		const ordered = await request(trx, {
@@ -47,7 +52,8 @@ export async function destroyEnvironment(
 			revisionFrom: current.revision,
 			revisionTo: null,
 			actor,
-			keepsBackups: environment.keepsBackups ?? false,
+			keepsBackups,
+			options: { ...(previewId && { preview: previewId }) },
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, { lifecycle: "destroying" });
@@ -55,4 +61,23 @@ export async function destroyEnvironment(
 	});
 	nudge(context, operation);
 	return operation;
+}
+
+/** Throws `conflict` when the state of the environment forbids it. */
+export function refuseDestroy(environment: Environment): void {
+	const reason = refusal("destroy", environment);
+	if (reason === undefined) return;
+	throw new Failure({
+		code: "conflict",
+		message: reason,
+		untouched: "Nothing was ordered.",
+	});
+}
+
+/** A destroy runs the program of the newest revision, because only it names what there is. */
+async function findNewestProgram(
+	trx: Db,
+	{ id, desiredRevision }: Environment,
+): Promise<string> {
+	return (await loadRevision(trx, id, desiredRevision)).blueprintVersion;
 }

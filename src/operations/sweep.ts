@@ -20,6 +20,7 @@ import {
 	listOverdue,
 	takeForgotten,
 } from "../store/operations.ts";
+import { forgetWishes } from "../store/previews.ts";
 import { leaveUnsuccessful, restoreLifecycle } from "./lifecycle.ts";
 
 /** A message is thought lost when its operation was not claimed for this long; a wrong guess does no harm. */
@@ -39,6 +40,7 @@ export async function sweep(
 	context: SweepContext,
 ): Promise<{ resent: number; ended: number }> {
 	const ended = await endOverdue(context);
+	await forgetWishes(context.db);
 	const forgotten = await takeForgotten(context.db, {
 		afterMs: forgottenAfterMs,
 		atLeastEveryMs,

@@ -8,6 +8,7 @@ import {
 	movingKinds,
 	refusal,
 } from "../domain/environment.ts";
+import type { PreviewId } from "../domain/ids.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Parameters } from "../domain/parameters.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
@@ -24,6 +25,7 @@ import {
 	loadRevision,
 	type StoredRevision,
 } from "../store/revisions.ts";
+import { requireUnmoved } from "./bound.ts";
 import { loadParameters, recordRevision } from "./parameters.ts";
 import {
 	nudge,
@@ -35,7 +37,7 @@ import {
 const untouched = "Nothing was ordered.";
 
 /** All that one revision wishes for. Holds secrets. */
-interface Wish {
+export interface Wish {
 	readonly blueprintVersion: string;
 	readonly release: Release;
 	readonly size: Size;
@@ -53,24 +55,19 @@ export async function upgradeEnvironment(
 	order: {
 		readonly environment: Environment;
 		readonly change: EnvironmentChange;
+		readonly previewId?: PreviewId | undefined;
 	},
 ): Promise<Operation> {
 	const operation = await context.db.transaction().execute(async (trx) => {
 		const inside = { ...context, db: trx };
 		const current = await lockEnvironment(trx, order.environment.id);
-		const reason = refusal("upgrade", current);
-		if (reason !== undefined) throw refuse(reason);
-		const begun = await openWish(
-			inside,
-			await loadBegunRevision(trx, current.id),
-		);
-		const before = await findBase(inside, current, begun);
-		const wish = await applyChange(inside, before, {
-			...order.change,
-			blueprint: current.blueprint as BlueprintName,
+		const wish = await planUpgrade(inside, current, order.change);
+		await requireUnmoved(inside, current, {
+			verb: "upgrade",
+			body: order.change,
+			previewId: order.previewId,
+			blueprintVersion: wish.blueprintVersion,
 		});
-		refuseNothing(current, before, wish);
-		await refuseLoss(inside, current, wish);
 
 		const superseded = await supersedeQueued(trx, current.id, movingKinds);
 		const number = current.desiredRevision + 1;
@@ -85,6 +82,7 @@ export async function upgradeEnvironment(
 			revisionFrom: current.revision,
 			revisionTo: number,
 			actor,
+			options: { ...(order.previewId && { preview: order.previewId }) },
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, {
@@ -97,6 +95,28 @@ export async function upgradeEnvironment(
 	return operation;
 }
 
+/** What an upgrade would bring the environment, which the transaction holds, to. Writes nothing. Throws what the verb does. */
+export async function planUpgrade(
+	inside: VerbContext,
+	current: Environment,
+	change: EnvironmentChange,
+): Promise<Wish> {
+	const reason = refusal("upgrade", current);
+	if (reason !== undefined) throw refuse(reason);
+	const begun = await openWish(
+		inside,
+		await loadBegunRevision(inside.db, current.id),
+	);
+	const before = await findBase(inside, current, begun);
+	const wish = await applyChange(inside, before, {
+		...change,
+		blueprint: current.blueprint as BlueprintName,
+	});
+	refuseNothing(current, before, wish);
+	await refuseLoss(inside, current, wish);
+	return wish;
+}
+
 /** What a change builds on: the last that was asked for, unless it was taken back before anybody began it. */
 async function findBase(
 	context: VerbContext,
@@ -107,7 +127,8 @@ async function findBase(
 	return openWish(context, await loadRevision(context.db, id, desiredRevision));
 }
 
-async function openWish(
+/** A revision with its parameters opened. */
+export async function openWish(
 	context: VerbContext,
 	revision: StoredRevision,
 ): Promise<Wish> {

@@ -13,6 +13,7 @@ import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
 import type {
 	EnvironmentId,
 	OperationId,
+	PreviewId,
 	TargetId,
 	TenantId,
 	TokenId,
@@ -26,6 +27,11 @@ import type {
 	PhaseRecord,
 } from "../domain/operation.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
+import type {
+	PreviewedVerb,
+	PreviewFacts,
+	PreviewResult,
+} from "../domain/preview.ts";
 import type { ReleaseImages } from "../domain/release.ts";
 import type { Power, Size } from "../domain/spec.ts";
 import type { Existing } from "../domain/stock.ts";
@@ -155,6 +161,23 @@ export interface Tables {
 		started_at: OptionalTime;
 		finished_at: OptionalTime;
 		deadline_at: OptionalTime;
+	};
+	previews: {
+		id: PreviewId;
+		environment_id: EnvironmentId;
+		operation_id: OperationId;
+		verb: PreviewedVerb;
+		order_digest: Buffer;
+		desired_revision: number;
+		lifecycle: Lifecycle;
+		blueprint_version: string;
+		program_digest: string | null;
+		state_version: number | null;
+		wish: Buffer | null;
+		facts: JSONColumnType<PreviewFacts>;
+		result: JSONColumnType<PreviewResult | null, string | undefined, string>;
+		created_at: Time;
+		expires_at: OptionalTime;
 	};
 	installation: { name: string; value: Buffer };
 	events: {

@@ -10,6 +10,8 @@ import {
 	type OperationOptions,
 	type OperationState,
 	operationKinds,
+	takesTurn,
+	turnKinds,
 } from "../domain/operation.ts";
 import type { Db } from "./db.ts";
 import type { Scope } from "./environments.ts";
@@ -144,6 +146,7 @@ export async function listCurrentOperations(
 		.select(["environment_id", "id"])
 		.where("environment_id", "=", sql<EnvironmentId>`any(${environments})`)
 		.where("finished_at", "is", null)
+		.where("kind", "in", turnKinds)
 		.orderBy("environment_id")
 		.orderBy(sql`state = 'queued'`)
 		.orderBy("sequence")
@@ -164,15 +167,20 @@ export interface QueuePlace {
 /** Where a queued operation stands. */
 export async function findQueuePlace(
 	db: Db,
-	operation: Pick<Operation, "id" | "environment">,
+	operation: Pick<Operation, "id" | "environment" | "kind">,
 ): Promise<QueuePlace> {
+	// What takes no turn waits for the workers alone.
+	const inLine = takesTurn(operation.kind)
+		? sql`kind = any(${turnKinds})`
+		: sql`false`;
 	const earlier = sql`finished_at is null and sequence < (select sequence from operations where id = ${operation.id})`;
 	const { rows } = await sql<{
 		readonly own: number;
 		readonly blocker: OperationId | null;
 		readonly ahead: number;
 	}>`
-		select count(*) as own, (array_agg(id order by sequence))[1] as blocker, (
+		select count(*) filter (where ${inLine}) as own,
+			(array_agg(id order by sequence) filter (where ${inLine}))[1] as blocker, (
 			select count(*) from (
 				select from operations where state = 'queued' and ${earlier} limit ${farthestPlace}
 			) as near
@@ -222,7 +230,7 @@ export async function findOpenOperation(
 export async function findNextQueued(
 	db: Db,
 	environment: EnvironmentId,
-	kinds: readonly OperationKind[] = operationKinds,
+	kinds: readonly OperationKind[] = turnKinds,
 ): Promise<OperationId | undefined> {
 	const row = await db
 		.selectFrom("operations")
@@ -237,6 +245,11 @@ export async function findNextQueued(
 
 const open = (db: Db) =>
 	db.selectFrom("operations as o").where("o.finished_at", "is", null);
+
+/** Nobody of its environment stands before the queued operation `o`. What takes no turn stands in nobody's way. */
+export const isNext = sql<boolean>`(o.kind <> all(${turnKinds}) or not exists (
+	select from operations p where p.environment_id = o.environment_id and p.sequence < o.sequence
+	and p.finished_at is null and p.kind = any(${turnKinds})))`;
 
 /** An operation that should be worked on and is not, with how often its message was sent again, this time included. */
 export interface Forgotten {
@@ -267,20 +280,7 @@ export async function takeForgotten(
 		.select("o.id")
 		.where((eb) =>
 			eb.or([
-				eb.and([
-					eb("o.state", "=", "queued"),
-					lastSent,
-					eb.not(
-						eb.exists(
-							eb
-								.selectFrom("operations as p")
-								.select("p.id")
-								.whereRef("p.environment_id", "=", "o.environment_id")
-								.whereRef("p.sequence", "<", "o.sequence")
-								.where("p.finished_at", "is", null),
-						),
-					),
-				]),
+				eb.and([eb("o.state", "=", "queued"), lastSent, isNext]),
 				eb.and([
 					eb("o.state", "in", activeStates),
 					sql<boolean>`o.lease_expires_at < now()`,
@@ -394,7 +394,7 @@ export async function listMovedSince(
 ): Promise<Set<EnvironmentId>> {
 	const { rows } = await sql<{ environment: EnvironmentId }>`
 		select environment_id as environment from operations
-		where finished_at is null or finished_at >= ${since}
+		where (finished_at is null or finished_at >= ${since}) and kind = any(${turnKinds})
 		union
 		select s.environment_id from stacks s join updates u on u.stack_id = s.id
 		where s.environment_id is not null and not u.is_dry_run

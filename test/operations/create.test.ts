@@ -71,6 +71,7 @@ test("an order's answer says how many wait before it, counted up to a limit", as
 	const own = await findQueuePlace(db, {
 		id: `op_${farthestPlace}` as OperationId,
 		environment: first.environment,
+		kind: "create",
 	});
 	assert.deepEqual(own, { position: farthestPlace, waitingFor: first.id });
 });

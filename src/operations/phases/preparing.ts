@@ -1,6 +1,8 @@
 // Loads what is wished for, opens the secrets and connects to the target.
 import type { AwsAccess } from "../../domain/aws.ts";
-import { projectName, stackName } from "../../domain/names.ts";
+import type { Environment } from "../../domain/environment.ts";
+import { projectName, runPlace, stackName } from "../../domain/names.ts";
+import type { Parameters } from "../../domain/parameters.ts";
 import { type Secrets, secretNames } from "../../domain/secret.ts";
 import type { BlueprintName } from "../../domain/spec.ts";
 import { Failure } from "../../failure.ts";
@@ -10,19 +12,18 @@ import {
 	loadEnvironment,
 	loadEnvironmentTarget,
 } from "../../store/environments.ts";
-import { loadRevision } from "../../store/revisions.ts";
+import { loadRevision, type StoredRevision } from "../../store/revisions.ts";
 import { listSealedSecrets } from "../../store/secrets.ts";
 import { loadTarget, loadTargetAccess } from "../../store/targets.ts";
 import { loadParameters, secretPlace } from "../parameters.ts";
+import { loadPlanned } from "../preview.ts";
 import { targetPlace } from "../target.ts";
 import type { Work } from "../work.ts";
 
 export async function prepare(work: Work): Promise<void> {
 	const { tools, operation } = work;
 	const environment = await loadEnvironment(tools.db, operation.environment);
-	// A destroy runs the program of the newest revision, because only it names what there is.
-	const number = operation.revisionTo ?? environment.desiredRevision;
-	const revision = await loadRevision(tools.db, environment.id, number);
+	const { number, revision, parameters } = await loadAim(work, environment);
 	const targetId = await loadEnvironmentTarget(tools.db, environment.id);
 	const target = await loadTarget(tools.db, targetId);
 	const access = await loadTargetAccess(tools.db, targetId);
@@ -35,10 +36,12 @@ export async function prepare(work: Work): Promise<void> {
 	work.findings.environment = environment;
 	work.findings.cluster = tools.connectCluster(kubeconfig);
 	const stack = stackName(environment.id);
+	const place = runPlace(operation);
 	work.findings.run = {
 		project: projectName(environment.blueprint),
 		stack,
-		state: tools.engineState.describe(work.lease, stack),
+		state: tools.engineState.describe(work.lease, place),
+		place,
 		blueprint: {
 			name: environment.blueprint as BlueprintName,
 			version: revision.blueprintVersion,
@@ -56,7 +59,7 @@ export async function prepare(work: Work): Promise<void> {
 			size: revision.size,
 			release: revision.release,
 			labels: environment.labels,
-			parameters: await loadParameters(tools, environment.id, revision),
+			parameters,
 			secrets: await openSecrets(work),
 			target: {
 				kubeconfig,
@@ -85,6 +88,35 @@ export async function prepare(work: Work): Promise<void> {
 			},
 		},
 	};
+}
+
+/** What the operation brings the environment to. */
+interface Aim {
+	readonly number: number;
+	readonly revision: Pick<
+		StoredRevision,
+		"blueprintVersion" | "release" | "size" | "power" | "digest"
+	>;
+	readonly parameters: Parameters;
+}
+
+async function loadAim(
+	{ tools, operation }: Work,
+	{ id, desiredRevision }: Environment,
+): Promise<Aim> {
+	if (operation.kind === "preview") {
+		// No revision is made of what is only looked at.
+		const { preview, planned } = await loadPlanned(tools, operation);
+		const { number, wish, power } = planned;
+		const digest = preview.programDigest;
+		const { parameters } = wish;
+		return { number, revision: { ...wish, power, digest }, parameters };
+	}
+	// A destroy runs the program of the newest revision, because only it names what there is.
+	const number = operation.revisionTo ?? desiredRevision;
+	const revision = await loadRevision(tools.db, id, number);
+	const parameters = await loadParameters(tools, id, revision);
+	return { number, revision, parameters };
 }
 
 async function openSecrets({ tools, operation }: Work): Promise<Secrets> {
