@@ -19,6 +19,7 @@ import {
 	listOperations,
 	retryOperation,
 } from "./operations.ts";
+import { findPreview, previewEnvironment } from "./previews.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
 import { listTargets } from "./targets.ts";
 import { createTenant, listTenants } from "./tenants.ts";
@@ -30,6 +31,8 @@ export const api: readonly Endpoint[] = [
 	findEnvironment,
 	describeEnvironment,
 	upgradeEnvironment,
+	previewEnvironment,
+	findPreview,
 	destroyEnvironment,
 	listRevisions,
 	listOperations,

@@ -4,10 +4,12 @@ import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
 import {
 	blueprintNames,
+	destroyOrder,
 	environmentChange,
 	environmentSpec,
 	labels,
 	powers,
+	previewReference,
 	sizes,
 } from "../domain/spec.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
@@ -145,7 +147,9 @@ export const upgradeEnvironment = {
 	path: "/v1/environments/{id}:upgrade",
 	role: "operator",
 	params: byId,
-	body: environmentChange,
+	body: environmentChange.safeExtend({
+		previewId: previewReference.optional(),
+	}),
 	status: 202,
 	response: operation,
 	orders: true,
@@ -158,14 +162,7 @@ export const destroyEnvironment = {
 	path: "/v1/environments/{id}",
 	role: "operator",
 	params: byId,
-	query: z.strictObject({
-		keepBackups: z
-			.boolean()
-			.default(false)
-			.describe(
-				"Leaves the bucket with the backups, where the target has AWS. Backups in the namespace go with it.",
-			),
-	}),
+	query: destroyOrder.extend({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	orders: true,

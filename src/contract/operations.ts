@@ -66,6 +66,8 @@ export const operation = z.strictObject({
 		backup: z.enum(["required", "skip"]).optional(),
 		onFailure: z.enum(["rollback", "keep"]).optional(),
 		data: z.enum(["keep", "restore"]).optional(),
+		/** Of a preview: where its result is. Of an order: the preview that it was bound to. */
+		preview: z.string().optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),

@@ -15,6 +15,7 @@ import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { leftoverRoutes } from "./leftovers.ts";
 import { operationRoutes } from "./operations.ts";
+import { previewRoutes } from "./previews.ts";
 import { readPath, refuse } from "./refuse.ts";
 import { tenantRoutes } from "./tenants.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -22,6 +23,7 @@ import { tokenRoutes } from "./tokens.ts";
 const routes: readonly Route[] = [
 	...environmentRoutes,
 	...operationRoutes,
+	...previewRoutes,
 	...eventRoutes,
 	...catalogueRoutes,
 	...leftoverRoutes,

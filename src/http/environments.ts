@@ -103,9 +103,10 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const { previewId, ...change } = body;
 		return describeOperation(
 			db,
-			await orderUpgrade(verbs, actor, { environment, change: body }),
+			await orderUpgrade(verbs, actor, { environment, change, previewId }),
 		);
 	}),
 
@@ -116,6 +117,7 @@ export const environmentRoutes: readonly Route[] = [
 			await orderDestruction(verbs, actor, {
 				...environment,
 				keepsBackups: query.keepBackups,
+				previewId: query.previewId,
 			}),
 		);
 	}),

@@ -2,7 +2,7 @@
 // worked out from has moved since. Asked inside the verb's transaction, which holds the environment.
 import { createHmac, hkdfSync } from "node:crypto";
 import type { Environment } from "../domain/environment.ts";
-import type { PreviewId } from "../domain/ids.ts";
+import type { OperationOptions } from "../domain/operation.ts";
 import type { PreviewedVerb } from "../domain/preview.ts";
 import { Failure } from "../failure.ts";
 import type { SealKey } from "../seal.ts";
@@ -20,21 +20,21 @@ export interface BoundOrder {
 	readonly verb: PreviewedVerb;
 	readonly body: object;
 	/** Undefined: it is bound to nothing. */
-	readonly previewId: PreviewId | undefined;
+	readonly previewId: string | undefined;
 	readonly blueprintVersion: string;
 }
 
 /** What may have moved, as `errors` of the refusal names it after `/previewId/`. */
 type Moved = "preview" | "environment" | "order" | "program" | "state";
 
-/** Throws `conflict`, which says what has moved. */
+/** What the operation's options say of it. Throws `conflict`, which says what has moved. */
 export async function requireUnmoved(
 	inside: Pick<VerbContext, "db" | "sealKey">,
 	current: Environment,
 	order: BoundOrder,
-): Promise<void> {
+): Promise<Pick<OperationOptions, "preview">> {
 	const { previewId } = order;
-	if (previewId === undefined) return;
+	if (previewId === undefined) return {};
 	const preview = await findPreview(inside.db, previewId, undefined);
 	if (preview?.environment !== current.id) {
 		throw refuse(
@@ -47,6 +47,7 @@ export async function requireUnmoved(
 	refuseEnvironment(preview, current);
 	await refuseProgram(inside, preview, order.blueprintVersion);
 	await refuseState(inside, preview);
+	return { preview: preview.id };
 }
 
 function refuseEnded({ id, result, isOver, operation }: StoredPreview): void {

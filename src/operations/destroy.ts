@@ -1,6 +1,5 @@
 // Orders that an environment be destroyed: apply "nothing", then let go of its name.
 import { type Environment, refusal } from "../domain/environment.ts";
-import type { PreviewId } from "../domain/ids.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
@@ -18,7 +17,7 @@ import {
 
 /** What is to be destroyed, and how. */
 export interface Destruction extends Environment {
-	readonly previewId?: PreviewId | undefined;
+	readonly previewId?: string | undefined;
 	/** Leaves the bucket with the backups, where the target has AWS. A destroy that is on its way keeps its own word. */
 	readonly keepsBackups?: boolean;
 }
@@ -38,7 +37,7 @@ export async function destroyEnvironment(
 		const underway = await findOpenOperation(trx, current.id, "destroy");
 		if (underway !== undefined) return underway;
 		const { previewId, keepsBackups = false } = environment;
-		await requireUnmoved({ ...context, db: trx }, current, {
+		const bound = await requireUnmoved({ ...context, db: trx }, current, {
 			verb: "destroy",
 			body: { keepBackups: keepsBackups },
 			previewId,
@@ -53,7 +52,7 @@ export async function destroyEnvironment(
 			revisionTo: null,
 			actor,
 			keepsBackups,
-			options: { ...(previewId && { preview: previewId }) },
+			options: bound,
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, { lifecycle: "destroying" });

@@ -8,7 +8,6 @@ import {
 	movingKinds,
 	refusal,
 } from "../domain/environment.ts";
-import type { PreviewId } from "../domain/ids.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Parameters } from "../domain/parameters.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
@@ -55,14 +54,14 @@ export async function upgradeEnvironment(
 	order: {
 		readonly environment: Environment;
 		readonly change: EnvironmentChange;
-		readonly previewId?: PreviewId | undefined;
+		readonly previewId?: string | undefined;
 	},
 ): Promise<Operation> {
 	const operation = await context.db.transaction().execute(async (trx) => {
 		const inside = { ...context, db: trx };
 		const current = await lockEnvironment(trx, order.environment.id);
 		const wish = await planUpgrade(inside, current, order.change);
-		await requireUnmoved(inside, current, {
+		const bound = await requireUnmoved(inside, current, {
 			verb: "upgrade",
 			body: order.change,
 			previewId: order.previewId,
@@ -82,7 +81,7 @@ export async function upgradeEnvironment(
 			revisionFrom: current.revision,
 			revisionTo: number,
 			actor,
-			options: { ...(order.previewId && { preview: order.previewId }) },
+			options: bound,
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, {
