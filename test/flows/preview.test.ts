@@ -51,6 +51,14 @@ before(async () => {
 	namespace = String((await look()).namespace);
 });
 after(async () => {
+	console.log(
+		worker
+			.output()
+			.split("\n")
+			.filter((l) => /error|stack|err/i.test(l))
+			.join("\n")
+			.slice(-6000),
+	);
 	await worker?.stop();
 	await api?.stop();
 	service?.remove();
@@ -135,7 +143,7 @@ test("the preview of another release lists exactly the images that would change,
 	const before = await record();
 	const { lifecycle } = await look();
 	const { result } = await find(await order({ upgrade: { release: "0.6.1" } }));
-	console.log(JSON.stringify(result, null, 1).slice(0, 12000));
+	process.stderr.write(JSON.stringify(result, null, 1));
 	assert.deepEqual(
 		Object.fromEntries(
 			result.processes.flatMap(({ name, image }) =>
@@ -151,4 +159,67 @@ test("the preview of another release lists exactly the images that would change,
 	);
 	assert.deepEqual(await record(), before);
 	assert.equal((await look()).lifecycle, lifecycle);
+});
+
+test("secrets are never in it, neither those that stay nor one that changes", async () => {
+	const { id, result } = await find(
+		await order({
+			upgrade: {
+				parameters: { smtp: { ...smtp, password: "planted-next-password" } },
+			},
+		}),
+	);
+	assert.ok(
+		result.resources.some(({ kind }) => kind === "v1/Secret"),
+		"the Secret would change",
+	);
+	const rows = await database.db.selectFrom("previews").selectAll().execute();
+	process.stderr.write(JSON.stringify(result, null, 1));
+	const shown = JSON.stringify(
+		(await tenant.call("GET", `/v1/previews/${id}`)).body,
+	);
+	const secrets = await kubectlGet(kubeconfig, "secrets", "-n", namespace);
+	const planted = [
+		smtp.password,
+		"planted-next-password",
+		...secrets.flatMap(({ data }) =>
+			Object.values((data ?? {}) as Record<string, string>).map((value) =>
+				Buffer.from(value, "base64").toString(),
+			),
+		),
+	].filter((secret) => secret.length >= 12);
+	assert.ok(planted.length > 5);
+	for (const text of [shown, JSON.stringify(rows), worker.output()]) {
+		for (const secret of planted) assert.ok(!text.includes(secret));
+	}
+});
+
+test("a destroy is previewed while an upgrade runs, and an order that is bound to an older preview is refused", async () => {
+	const old = await find(await order({ destroy: {} }));
+	assert.equal(old.result.risk, "data");
+	assert.ok(old.result.resources.every(({ step }) => step === "delete"));
+	assert.ok(old.result.resources.length > 50);
+
+	await addRelease("0.6.2", { client: "0.15.0-never-ready" });
+	const { body } = await tenant.call("POST", "/v1/environments/qa:upgrade", {
+		release: "0.6.2",
+	});
+	const upgrade = String(body.id);
+	const findUpgrade = async () =>
+		(await tenant.call("GET", `/v1/operations/${upgrade}`)).body;
+	await until("the upgrade applies", async () =>
+		(await findUpgrade()).phase === "applying" ? true : undefined,
+	);
+	const beside = await find(await order({ destroy: {} }));
+	assert.equal((await findUpgrade()).state, "running");
+	assert.equal(beside.basis.stateVersion, old.basis.stateVersion);
+
+	const refused = await tenant.call(
+		"DELETE",
+		`/v1/environments/qa?previewId=${old.id}`,
+	);
+	assert.equal(refused.status, 409);
+	assert.match(String(refused.body.detail), /has moved since the preview/);
+	await tenant.call("POST", `/v1/operations/${upgrade}:cancel`);
+	assert.equal((await tenant.end(upgrade)).state, "cancelled");
 });
