@@ -39,7 +39,10 @@ export function makePlanner(redact: (text: string) => string): Planner {
 	return {
 		take({ resourcePreEvent, resOutputsEvent }) {
 			const metadata = resourcePreEvent?.metadata ?? resOutputsEvent?.metadata;
-			if (metadata === undefined || found.has(metadata.urn)) return;
+			if (metadata === undefined) return;
+			// Of what a destroy deletes its program has said "same" just before.
+			const step = found.get(metadata.urn)?.step ?? "same";
+			if (step !== "same") return;
 			const planned = planResource(metadata, redact);
 			if (planned !== undefined) found.set(metadata.urn, planned);
 		},
@@ -118,19 +121,41 @@ function hide(
 ): PlannedChange {
 	return {
 		path: redact(path),
-		before: hideValue(before, redact),
-		after: hideValue(after, redact),
+		...cutAlike(hideValue(before, redact), hideValue(after, redact)),
 	};
 }
 
 function hideValue(value: unknown, redact: (text: string) => string): unknown {
-	if (typeof value === "object" && value !== null) {
-		return hideText(JSON.stringify(value), redact);
-	}
-	return typeof value === "string" ? hideText(value, redact) : value;
+	const text =
+		typeof value === "object" && value !== null ? JSON.stringify(value) : value;
+	return typeof text === "string"
+		? redact(text).replaceAll(unknownValue, "[known afterwards]")
+		: text;
 }
 
-function hideText(text: string, redact: (text: string) => string): string {
-	const shown = redact(text).replaceAll(unknownValue, "[known afterwards]");
-	return shown.length > longestText ? `${shown.slice(0, longestText)}…` : shown;
+/** Of long texts, such as scripts, what is near the first difference. */
+function cutAlike(
+	before: unknown,
+	after: unknown,
+): Pick<PlannedChange, "before" | "after"> {
+	const [was, is] = [textOf(before), textOf(after)];
+	const isLong = Math.max(was.length, is.length) > longestText;
+	const same = countAlike(was, is);
+	const start = isLong && was !== "" && is !== "" ? Math.max(0, same - 40) : 0;
+	return { before: cut(before, start), after: cut(after, start) };
+}
+
+const textOf = (value: unknown): string =>
+	typeof value === "string" ? value : "";
+
+function countAlike(one: string, other: string): number {
+	let count = 0;
+	while (count < one.length && one[count] === other[count]) count++;
+	return count;
+}
+
+function cut(value: unknown, start: number): unknown {
+	if (typeof value !== "string") return value;
+	const end = start + longestText;
+	return `${start > 0 ? "…" : ""}${value.slice(start, end)}${value.length > end ? "…" : ""}`;
 }

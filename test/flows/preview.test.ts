@@ -51,14 +51,6 @@ before(async () => {
 	namespace = String((await look()).namespace);
 });
 after(async () => {
-	console.log(
-		worker
-			.output()
-			.split("\n")
-			.filter((l) => /error|stack|err/i.test(l))
-			.join("\n")
-			.slice(-6000),
-	);
 	await worker?.stop();
 	await api?.stop();
 	service?.remove();
@@ -143,7 +135,6 @@ test("the preview of another release lists exactly the images that would change,
 	const before = await record();
 	const { lifecycle } = await look();
 	const { result } = await find(await order({ upgrade: { release: "0.6.1" } }));
-	process.stderr.write(JSON.stringify(result, null, 1));
 	assert.deepEqual(
 		Object.fromEntries(
 			result.processes.flatMap(({ name, image }) =>
@@ -174,7 +165,6 @@ test("secrets are never in it, neither those that stay nor one that changes", as
 		"the Secret would change",
 	);
 	const rows = await database.db.selectFrom("previews").selectAll().execute();
-	process.stderr.write(JSON.stringify(result, null, 1));
 	const shown = JSON.stringify(
 		(await tenant.call("GET", `/v1/previews/${id}`)).body,
 	);
