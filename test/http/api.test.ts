@@ -4,9 +4,11 @@ import type { z } from "zod";
 import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import { problem } from "../../src/contract/problem.ts";
+import { previewedOrder } from "../../src/domain/preview.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { roles } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
+import { previewOrder } from "../../src/operations/preview.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
 import {
 	type Door,
@@ -23,6 +25,7 @@ let unwantedOperation: string;
 let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
+let preview: string;
 
 before(async () => {
 	door = await openDoor();
@@ -30,6 +33,11 @@ before(async () => {
 	environment = given.environment.id;
 	operation = given.operation.id;
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
+	const ordered = await previewOrder(door.installation, door.operator.actor, {
+		environment: await givenReadyEnvironment(door),
+		order: previewedOrder.parse({ destroy: {} }),
+	});
+	preview = ordered.options.preview ?? "";
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	unwantedOperation = (await givenEnvironment(door)).operation.id;
 	spareToken = (
@@ -51,6 +59,8 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	findEnvironment: () => ({ id: environment }),
 	describeEnvironment: () => ({ id: environment, body: { description: "x" } }),
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
+	previewEnvironment: () => ({ id: readyEnvironment, body: { destroy: {} } }),
+	findPreview: () => ({ id: preview }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),
