@@ -7,7 +7,7 @@ import type { ProgramFactory } from "./program.ts";
 // Immutable: a version that has run somewhere keeps its program. A version that is not here any more is run from
 // the bundle that was kept of it.
 const programs: Readonly<Record<string, ProgramFactory>> = {
-	"maestro@1.0.0": maestro,
+	"maestro@1.1.0": maestro,
 };
 
 /** The program of a blueprint's version, or undefined where the source tree has none. */

@@ -3,5 +3,5 @@
 
 /** `name@version` → the file that exports `createProgram`. The same versions as in `catalog.ts`. */
 export const entries: Readonly<Record<string, string>> = {
-	"maestro@1.0.0": "programs/maestro/blueprint.ts",
+	"maestro@1.1.0": "programs/maestro/blueprint.ts",
 };

@@ -11,7 +11,7 @@
 // Optional: tenant, environment, namespace, release (a built-in one's name), images (a whole release as JSON),
 // labels (JSON), parameters (JSON, see src/domain/parameters.ts; with --secret where they hold one), revision,
 // clusterIdentifier, ingressClass, storageClass, target (JSON, see src/domain/target.ts), pullSecret (--secret, a Docker
-// configuration), aws (--secret, JSON, see src/domain/aws.ts), keepBackups. Upgrading a stack that the service made
+// configuration), aws (--secret, JSON, see src/domain/aws.ts), keepBackups, power (on or hibernated). Upgrading a stack that the service made
 // needs the same values, `environment` and `aws` among them: the first marks what belongs together, and without the
 // second the buckets would be deleted.
 import * as pulumi from "@pulumi/pulumi";
@@ -24,7 +24,7 @@ import {
 	releaseImages,
 } from "../src/domain/release.ts";
 import { type Secrets, secretNames } from "../src/domain/secret.ts";
-import { environmentSpec } from "../src/domain/spec.ts";
+import { environmentSpec, powers } from "../src/domain/spec.ts";
 import { type TargetSettings, targetSettings } from "../src/domain/target.ts";
 import { createProgram } from "./maestro/blueprint.ts";
 
@@ -71,6 +71,7 @@ function readInput(): BlueprintInput {
 			aws: readAws(),
 		},
 		keepBackups: config.getBoolean("keepBackups") ?? false,
+		power: config.get("power", { allowedValues: [...powers] }) ?? "on",
 	};
 }
 

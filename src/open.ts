@@ -357,6 +357,7 @@ export async function openScheduler(base: Base) {
 	const { startTicking } = await import("./worker/tick.ts");
 	return startTicking({
 		db: base.database.db,
+		sealKey: base.sealKey,
 		sender: base.sender,
 		log: base.log,
 	});

@@ -1,8 +1,11 @@
 // The dangers that Maestro's documentation names, as alerts, and what to look at, as a dashboard. Data only.
 import type { Parameters } from "../../src/domain/parameters.ts";
+import type { Running } from "./power.ts";
 
 export interface Watched {
 	readonly namespace: string;
+	/** Nobody is to be woken for what is meant to rest. */
+	readonly running: Running;
 	readonly features: Parameters["features"];
 	readonly backups: boolean;
 	/** Of the sets of our own; 0 where a store is somebody else's. */
@@ -27,11 +30,12 @@ const day = 86_400;
 const certificateDays = 14;
 
 export function listAlerts(watched: Watched): readonly Alert[] {
+	const { processes, stores } = watched.running;
 	return [
-		...(watched.features.scheduler ? [watchBeat(watched)] : []),
-		...(watched.queues.length > 0 ? [watchQueues(watched)] : []),
-		...(watched.backups ? [watchBackups(watched)] : []),
-		...(watched.mongodbMembers > 0 ? watchReplicaSet(watched) : []),
+		...(processes && watched.features.scheduler ? [watchBeat(watched)] : []),
+		...(processes && watched.queues.length > 0 ? [watchQueues(watched)] : []),
+		...(processes && watched.backups ? [watchBackups(watched)] : []),
+		...(stores && watched.mongodbMembers > 0 ? watchReplicaSet(watched) : []),
 		watchCertificates(watched),
 		watchWorkloads(watched),
 	];

@@ -41,6 +41,8 @@ export interface BackupBucket {
 
 export interface BackupPlan {
 	readonly plan: Parameters["backups"];
+	/** Whether there is anything to back up that changes. */
+	readonly isRunning: boolean;
 	/** Size of the claim. */
 	readonly storage: string;
 	/** Of someone who may read and write all databases. A secret. */
@@ -59,7 +61,7 @@ export function createBackups(input: BlueprintInput, plan: BackupPlan): void {
 	}
 	createCronJob("backup", {
 		schedule: plan.plan.schedule,
-		suspend: !plan.plan.enabled,
+		suspend: !(plan.plan.enabled && plan.isRunning),
 		pod: createPod(plan, createBackupContainers(input, plan)),
 	});
 	createCronJob("restore", {

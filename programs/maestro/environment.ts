@@ -21,6 +21,7 @@ import { createMonitoring } from "./monitoring.ts";
 import { createNamespace, createProvider } from "./namespace.ts";
 import { createNetworkPolicies } from "./network-policies.ts";
 import { accountName } from "./pods.ts";
+import { decideRunning } from "./power.ts";
 import { createLimits } from "./quota.ts";
 import { createRabbitmq } from "./rabbitmq.ts";
 import { decideReach } from "./reach.ts";
@@ -54,6 +55,7 @@ export async function declareEnvironment(
 	const endpoints = listEndpoints(input);
 	const secrets = createSecretValues(input.secrets, stores, parameters);
 	const processes = tailorProcesses(input);
+	const running = decideRunning(input);
 	const claim = (name: Claim) => ({
 		size: decideStorage(input, name),
 		storageClass: target.storageClass,
@@ -73,19 +75,28 @@ export async function declareEnvironment(
 	createSecrets(secrets);
 	if (storage !== null) createUploadsSecret(storage.uploads);
 	if (stores.mongodb.kind === "own")
-		createMongodb(stores.mongodb, sizing, claim("mongodb"));
-	if (stores.broker?.kind === "own") createRabbitmq(sizing, claim("rabbitmq"));
+		createMongodb(stores.mongodb, sizing, {
+			storage: claim("mongodb"),
+			isRunning: running.stores,
+		});
+	if (stores.broker?.kind === "own")
+		createRabbitmq(sizing, {
+			storage: claim("rabbitmq"),
+			isRunning: running.stores,
+		});
 	await stages.end("stores");
 
-	createMigration(images.server, stores.mongodb, {
-		revision,
-		podSecurity: target.settings.podSecurity,
-	});
+	if (running.processes)
+		createMigration(images.server, stores.mongodb, {
+			revision,
+			podSecurity: target.settings.podSecurity,
+		});
 	await stages.end("migration");
 
 	createMonitoring(input, stores);
 	createBackups(input, {
 		plan: parameters.backups,
+		isRunning: running.processes,
 		storage: claim("backups").size,
 		mongodbUri:
 			stores.mongodb.kind === "own"
@@ -97,7 +108,9 @@ export async function declareEnvironment(
 		bucket: storage?.backups ?? null,
 	});
 
-	for (const stage of processStages) {
+	// What hands out work stops first, and what the others call stops last.
+	const order = running.processes ? processStages : processStages.toReversed();
+	for (const stage of order) {
 		for (const process of processes.filter((one) => stageOf(one) === stage)) {
 			createWorkload(process, {
 				sizing,
@@ -107,6 +120,7 @@ export async function declareEnvironment(
 				stores,
 				uploads: storage?.uploads ?? null,
 				podSecurity: target.settings.podSecurity,
+				isRunning: running.processes,
 			});
 			if (process.publicPath !== null)
 				createIngress(process, process.publicPath, input);
@@ -116,8 +130,13 @@ export async function declareEnvironment(
 
 	return {
 		endpoints,
-		checks: listChecks({ processes, sizing, stores }, images),
-		pods: listPodPromises({ processes, sizing, stores }),
+		// Nothing is promised of what does not run.
+		checks: running.processes
+			? listChecks({ processes, sizing, stores }, images)
+			: [],
+		pods: running.processes
+			? listPodPromises({ processes, sizing, stores })
+			: [],
 		serviceAccount: accountName,
 		warnings: storage === null ? [localUploadsWarning] : [],
 	};

@@ -21,6 +21,13 @@ export interface Storage {
 	readonly storageClass: string | null;
 }
 
+/** Of the members of a store. At zero their claims stay, and the set is what it was when they come back. */
+export interface Members {
+	readonly storage: Storage;
+	/** Whether there are pods. */
+	readonly isRunning: boolean;
+}
+
 function describeClaim({ size, storageClass }: Storage): ClaimSpec {
 	return {
 		accessModes: ["ReadWriteOnce"],

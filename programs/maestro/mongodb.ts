@@ -7,8 +7,8 @@ import {
 	createClaims,
 	createClaimTemplate,
 	keepTemplate,
+	type Members,
 	retainClaims,
-	type Storage,
 	separateMembers,
 } from "./members.ts";
 import {
@@ -42,10 +42,10 @@ const part = {
 export function createMongodb(
 	place: MongodbPlace & { readonly kind: "own" },
 	sizing: Sizing,
-	storage: Storage,
+	members: Members,
 ): void {
 	createHeadlessService();
-	createMembers(sizing, storage);
+	createMembers(sizing, members);
 	if (sizing.mongodb.members > 1)
 		createDisruptionBudget(part.name, part.component);
 	createCompletion(place);
@@ -64,14 +64,14 @@ function createHeadlessService(): void {
 	});
 }
 
-function createMembers(sizing: Sizing, storage: Storage): void {
+function createMembers(sizing: Sizing, { storage, isRunning }: Members): void {
 	const { members } = sizing.mongodb;
 	const dependsOn = createClaims(part, members, storage);
 	const args: kubernetes.apps.v1.StatefulSetArgs = {
 		metadata: { name: part.name, labels: labelsOf(part) },
 		spec: {
 			serviceName: part.name,
-			replicas: members,
+			replicas: isRunning ? members : 0,
 			podManagementPolicy: "Parallel",
 			revisionHistoryLimit: 2,
 			selector: { matchLabels: selectorOf(part.name) },

@@ -7,6 +7,7 @@ import { queues } from "../../src/domain/parameters.ts";
 import { describeDashboard, listAlerts, type Watched } from "./alerts.ts";
 import { labelsOf, selectorOf } from "./conventions.ts";
 import { mongodb, rabbitmq, type Stores } from "./datastores.ts";
+import { decideRunning } from "./power.ts";
 
 /** A port with metrics, of the pods of a part. */
 export interface Metrics {
@@ -57,7 +58,7 @@ export const annotateProcess = (name: string): Record<string, string> =>
 	name === websocketMetrics.part ? annotateMetrics(websocketMetrics) : {};
 
 export function createMonitoring(
-	input: Pick<BlueprintInput, "namespace" | "parameters" | "target">,
+	input: Pick<BlueprintInput, "namespace" | "parameters" | "power" | "target">,
 	stores: Stores,
 ): void {
 	const watched = describe(input, stores);
@@ -68,11 +69,13 @@ export function createMonitoring(
 }
 
 function describe(
-	{ namespace, parameters }: Pick<BlueprintInput, "namespace" | "parameters">,
+	input: Pick<BlueprintInput, "namespace" | "parameters" | "power">,
 	{ mongodb: databases, broker }: Stores,
 ): Watched {
+	const { namespace, parameters } = input;
 	return {
 		namespace,
+		running: decideRunning(input),
 		features: parameters.features,
 		backups: parameters.backups.enabled,
 		mongodbMembers: databases.kind === "own" ? databases.members : 0,

@@ -9,8 +9,8 @@ import {
 	createClaims,
 	createClaimTemplate,
 	keepTemplate,
+	type Members,
 	retainClaims,
-	type Storage,
 	separateMembers,
 } from "./members.ts";
 import { annotateMetrics, rabbitmqMetrics } from "./monitoring.ts";
@@ -34,7 +34,7 @@ const part = {
 const dataFolder = "/var/lib/rabbitmq";
 const secretFolder = "/etc/impresario/rabbitmq";
 
-export function createRabbitmq(sizing: Sizing, storage: Storage): void {
+export function createRabbitmq(sizing: Sizing, members: Members): void {
 	createServices();
 	new kubernetes.core.v1.ConfigMap(part.name, {
 		metadata: { name: part.name, labels: labelsOf(part) },
@@ -43,7 +43,7 @@ export function createRabbitmq(sizing: Sizing, storage: Storage): void {
 			enabled_plugins: enabledPlugins,
 		},
 	});
-	createNodes(sizing, storage);
+	createNodes(sizing, members);
 	if (sizing.rabbitmq.members > 1)
 		createDisruptionBudget(part.name, part.component);
 }
@@ -113,14 +113,14 @@ function createServices(): void {
 	});
 }
 
-function createNodes(sizing: Sizing, storage: Storage): void {
+function createNodes(sizing: Sizing, { storage, isRunning }: Members): void {
 	const { members } = sizing.rabbitmq;
 	const dependsOn = createClaims(part, members, storage);
 	const args: kubernetes.apps.v1.StatefulSetArgs = {
 		metadata: { name: part.name, labels: labelsOf(part) },
 		spec: {
 			serviceName: rabbitmq.nodesName,
-			replicas: members,
+			replicas: isRunning ? members : 0,
 			// After a full stop a node waits for the one that stopped last, whichever that was.
 			podManagementPolicy: "Parallel",
 			revisionHistoryLimit: 2,

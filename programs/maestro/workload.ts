@@ -34,6 +34,8 @@ export interface Surroundings {
 	/** null: uploads stay where they arrive. */
 	readonly uploads: Uploads | null;
 	readonly podSecurity: TargetSettings["podSecurity"];
+	/** Whether there are pods. */
+	readonly isRunning: boolean;
 }
 
 export function createWorkload(
@@ -62,7 +64,7 @@ export function createDisruptionBudget(name: string, component: string): void {
 
 function createDeployment(
 	process: Tailored,
-	{ stores, ...surroundings }: Surroundings,
+	{ stores, isRunning, ...surroundings }: Surroundings,
 ): void {
 	const { sizing, images, secrets } = surroundings;
 	const { replicas } = process;
@@ -84,7 +86,7 @@ function createDeployment(
 			labels: labelsOf({ ...part, ...labelVersion(images[process.name]) }),
 		},
 		spec: {
-			replicas,
+			replicas: isRunning ? replicas : 0,
 			revisionHistoryLimit: 2,
 			selector: { matchLabels: selectorOf(process.name) },
 			strategy: process.replicated
@@ -136,7 +138,7 @@ function createDeployment(
 
 function createContainer(
 	process: Tailored,
-	surroundings: Omit<Surroundings, "stores">,
+	surroundings: Omit<Surroundings, "stores" | "isRunning">,
 ): Container {
 	const { sizing, images } = surroundings;
 	return {

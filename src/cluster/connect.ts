@@ -5,8 +5,9 @@ import { hasObject, listNamespaces, listObjects } from "./leftovers.ts";
 import { type ClusterLimits, defaultLimits } from "./limits.ts";
 import { deleteNamespace } from "./namespace.ts";
 import { recountQuotas } from "./quotas.ts";
-import { restore } from "./restore.ts";
+import { endRestore, restore } from "./restore.ts";
 import { takeStock } from "./stock.ts";
+import { waitUntilStopped } from "./stopped.ts";
 import { verify } from "./verify.ts";
 import { waitUntilReady, waitUntilRolledOut } from "./watch.ts";
 
@@ -24,6 +25,8 @@ export function makeCluster(
 			waitUntilReady(client, namespace, hooks),
 		waitUntilRolledOut: (namespace, only, hooks) =>
 			waitUntilRolledOut(client, { namespace, only }, hooks),
+		waitUntilStopped: (namespace, parts, { signal }) =>
+			waitUntilStopped(client, { namespace, parts }, signal),
 		deleteNamespace: (namespace, environment, hooks) =>
 			deleteNamespace(client, { namespace, environment }, hooks),
 		verify: (request, hooks) => verify(client, request, hooks),
@@ -32,6 +35,7 @@ export function makeCluster(
 		takeStock: (request, { signal }) => takeStock(client, request, signal),
 		backUp: (request, hooks) => backUp(client, request, hooks),
 		restore: (request, hooks) => restore(client, request, hooks),
+		endRestore: (request, { signal }) => endRestore(client, request, signal),
 		listNamespaces: (signal) => listNamespaces(client, signal),
 		listObjects: (namespace, signal) => listObjects(client, namespace, signal),
 		hasObject: (object, signal) => hasObject(client, object, signal),

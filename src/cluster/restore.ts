@@ -1,6 +1,8 @@
 import {
 	type Backup,
+	type BackupRequest,
 	type ClusterHooks,
+	databasesUntouched,
 	type RestoreRequest,
 	restoreCronJob,
 } from "../domain/cluster.ts";
@@ -8,7 +10,7 @@ import { backupJobName } from "../domain/names.ts";
 import { Failure } from "../failure.ts";
 import { parseMessage, presentSilence } from "./backup.ts";
 import type { Client } from "./client.ts";
-import { type JobEnding, runTemplateJob } from "./template-job.ts";
+import { deleteJob, type JobEnding, runTemplateJob } from "./template-job.ts";
 
 export type Restored = Pick<Backup, "name" | "takenAt" | "bytes" | "parts">;
 
@@ -18,7 +20,7 @@ export async function restore(
 	request: RestoreRequest,
 	hooks: ClusterHooks,
 ): Promise<Restored> {
-	const { namespace, run, backup, allowOtherVersion } = request;
+	const { namespace, run, backup, allowOtherVersion, dryRun } = request;
 	const ending = await runTemplateJob(
 		client,
 		{
@@ -29,6 +31,8 @@ export async function restore(
 			variables: {
 				BACKUP: backup,
 				...(allowOtherVersion ? { ALLOW_OTHER_VERSION: "true" } : {}),
+				// mongorestore reads what it would restore, asks the server, and leaves it at that.
+				...(dryRun ? { RESTORE_OPTIONS: "--dryRun" } : {}),
 			},
 		},
 		hooks,
@@ -36,7 +40,19 @@ export async function restore(
 	return decideRestore(request, ending);
 }
 
-const untouched = "The databases were not touched.";
+const untouched = databasesUntouched;
+
+/** See `Cluster.endRestore`. */
+export const endRestore = (
+	client: Client,
+	{ namespace, run }: BackupRequest,
+	signal: AbortSignal,
+): Promise<void> =>
+	deleteJob(client, {
+		namespace,
+		name: backupJobName("restore", run),
+		signal,
+	});
 
 /** What the Job's last words say. Pure. Throws as `Cluster.restore` does. */
 export function decideRestore(

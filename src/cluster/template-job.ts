@@ -91,6 +91,38 @@ async function createJob(
 	return existing.body;
 }
 
+/** Deletes a Job, and fulfils when it and its pods are gone. */
+export async function deleteJob(
+	client: Client,
+	job: {
+		readonly namespace: string;
+		readonly name: string;
+		readonly signal: AbortSignal;
+	},
+): Promise<void> {
+	const { namespace, name, signal } = job;
+	const deleted = await client.send({
+		what: `delete Job ${name} in namespace ${namespace}`,
+		method: "DELETE",
+		path: `${makePath(namespace, "jobs")}/${name}`,
+		// The Job stays until its pods are gone.
+		body: { propagationPolicy: "Foreground" },
+		signal,
+	});
+	if (!deleted.ok) return;
+	await followUntil<{ readonly jobs: readonly Job[] }, undefined>(client, {
+		signal,
+		sources: {
+			jobs: makeSource(namespace, "jobs", {
+				fieldSelector: `metadata.name=${name}`,
+			}),
+		},
+		look: ({ jobs }) =>
+			jobs.length === 0 ? { result: undefined } : { againInMs: undefined },
+		presentState: () => `The Job ${name} is being deleted.`,
+	});
+}
+
 /** The Job as JSON for the API. It is tried once: whoever ordered it hears at once why it failed. */
 export function makeJob(
 	{ namespace, name, variables }: TemplateJob,

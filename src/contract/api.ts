@@ -1,4 +1,9 @@
 // The whole API. The server refuses to start unless each of these has exactly one handler.
+import {
+	backUpEnvironment,
+	listBackups,
+	restoreEnvironment,
+} from "./backups.ts";
 import { listBlueprints } from "./blueprints.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
@@ -6,9 +11,12 @@ import {
 	describeEnvironment,
 	destroyEnvironment,
 	findEnvironment,
+	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
+	rollbackEnvironment,
 	upgradeEnvironment,
+	wakeEnvironment,
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
@@ -33,7 +41,13 @@ export const api: readonly Endpoint[] = [
 	upgradeEnvironment,
 	previewEnvironment,
 	findPreview,
+	rollbackEnvironment,
+	hibernateEnvironment,
+	wakeEnvironment,
 	destroyEnvironment,
+	backUpEnvironment,
+	restoreEnvironment,
+	listBackups,
 	listRevisions,
 	listOperations,
 	listEnvironmentEvents,

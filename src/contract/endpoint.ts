@@ -19,6 +19,8 @@ export interface Endpoint {
 	readonly status: 200 | 201 | 202 | 204;
 	/** null: the answer has no body. */
 	readonly response: z.ZodType | null;
+	/** What is answered, with 200, where there is nothing to do. */
+	readonly unneeded?: z.ZodType;
 	/** Answers with an operation that has yet to be carried out, and says where to look for it. */
 	readonly orders?: true;
 	/** What each message of the stream carries, for callers that accept `text/event-stream`. */
@@ -42,6 +44,13 @@ export interface Input<E extends Endpoint> {
 export type Output<E extends Endpoint> = E["response"] extends z.ZodType
 	? z.input<E["response"]>
 	: undefined;
+
+/** What is answered where there is nothing to do. */
+export type UnneededOutput<E extends Endpoint> = E extends {
+	readonly unneeded: infer S extends z.ZodType;
+}
+	? { readonly unneeded: z.input<S> }
+	: never;
 
 // What ids and names are made of. Anything else cannot name a thing and is refused before it is looked for.
 const identifier = z

@@ -10,6 +10,7 @@ import {
 	labels,
 	powers,
 	previewReference,
+	rollbackOrder,
 	sizes,
 } from "../domain/spec.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
@@ -69,6 +70,15 @@ export const revision = z.strictObject({
 	/** The revision whose content this one repeats. */
 	basedOn: z.int().nullable(),
 	createdAt: z.iso.datetime(),
+});
+
+/** Of an order that would change nothing: it is as wished, or will be by what is on its way. */
+export const unneeded = z.strictObject({
+	nothingToDo: z.string(),
+	environment: z.string(),
+	revision: z.int(),
+	/** The operation that is on its way. */
+	activeOperation: z.string().nullable(),
 });
 
 const label = z
@@ -152,6 +162,52 @@ export const upgradeEnvironment = {
 	}),
 	status: 202,
 	response: operation,
+	unneeded,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const hibernateEnvironment = {
+	name: "hibernateEnvironment",
+	summary:
+		"Bring all workloads of an environment to zero, in order: what writes first, the data stores last. Claims, secrets, buckets and addresses stay.",
+	method: "POST",
+	path: "/v1/environments/{id}:hibernate",
+	role: "operator",
+	params: byId,
+	query: z.strictObject({ previewId: previewReference.optional() }),
+	status: 202,
+	response: operation,
+	unneeded,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const wakeEnvironment = {
+	name: "wakeEnvironment",
+	summary:
+		"Bring a hibernated environment back as it was, the data stores first, and verify it.",
+	method: "POST",
+	path: "/v1/environments/{id}:wake",
+	role: "operator",
+	params: byId,
+	query: z.strictObject({ previewId: previewReference.optional() }),
+	status: 202,
+	response: operation,
+	unneeded,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const rollbackEnvironment = {
+	name: "rollbackEnvironment",
+	summary:
+		"Go back to an older revision that worked: its program, release, size and parameters, against what is there now. Without `to`, to the last one before the current one.",
+	method: "POST",
+	path: "/v1/environments/{id}:rollback",
+	role: "operator",
+	params: byId,
+	body: rollbackOrder.extend({ previewId: previewReference.optional() }),
+	status: 202,
+	response: operation,
+	unneeded,
 	orders: true,
 } as const satisfies Endpoint;
 

@@ -68,9 +68,15 @@ export const operation = z.strictObject({
 		data: z.enum(["keep", "restore"]).optional(),
 		/** Of a preview: where its result is. Of an order: the preview that it was bound to. */
 		preview: z.string().optional(),
+		/** The backup that is restored. */
+		fromBackup: z.string().optional(),
+		dataFrom: time.optional(),
+		allowOtherVersion: z.boolean().optional(),
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),
+	/** When the data were written that are lost by what it restores. Until nobody is kept from writing, it ends now. */
+	dataLoss: z.strictObject({ from: time, to: time }).nullable(),
 	/** `forced`: what was in flight was cut off, and its outcome found out afterwards. */
 	cancellation: z
 		.strictObject({

@@ -3,6 +3,7 @@ import { lifecycles } from "../domain/environment.ts";
 import { planSteps } from "../domain/plan.ts";
 import { previewedOrder, previewedVerbs, risks } from "../domain/preview.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
+import { unneeded } from "./environments.ts";
 import { operation } from "./operations.ts";
 
 const step = z.enum(planSteps).exclude(["same"]);
@@ -115,6 +116,7 @@ export const previewEnvironment = {
 	body: previewedOrder,
 	status: 202,
 	response: operation,
+	unneeded,
 	orders: true,
 } as const satisfies Endpoint;
 

@@ -4,7 +4,7 @@ import type { Endpoints } from "./environment.ts";
 import type { Parameters } from "./parameters.ts";
 import type { Release } from "./release.ts";
 import type { Secrets } from "./secret.ts";
-import type { BlueprintName, Size } from "./spec.ts";
+import type { BlueprintName, Power, Size } from "./spec.ts";
 import type { TargetSettings } from "./target.ts";
 
 export interface BlueprintVersion {
@@ -41,6 +41,11 @@ export interface BlueprintInput {
 	};
 	/** Leaves the bucket of backups where it is when the environment is destroyed. To be set by a run before the destroy. */
 	readonly keepBackups?: boolean;
+	/**
+	 * What runs; without it, everything. `quiesced`: the data stores, and nothing that writes to them. `hibernated`:
+	 * nothing. Whatever is kept is there in all three.
+	 */
+	readonly power?: Power | "quiesced";
 }
 
 /** What the Job of a verification finds out inside of the namespace. */
@@ -146,5 +151,5 @@ export interface BlueprintOutputs {
 
 /** The version that new revisions get. The programs themselves are loaded by the engine's children only. */
 export const currentVersions: Record<BlueprintName, string> = {
-	maestro: "1.0.0",
+	maestro: "1.1.0",
 };

@@ -29,6 +29,15 @@ export interface Cluster {
 		hooks: ClusterHooks,
 	): Promise<void>;
 	/**
+	 * Fulfils when no pod of these parts (their `app.kubernetes.io/name`) is left in the namespace that has not ended by
+	 * itself, also none that is still ending.
+	 */
+	waitUntilStopped(
+		namespace: string,
+		parts: readonly string[],
+		hooks: Pick<ClusterHooks, "signal">,
+	): Promise<void>;
+	/**
 	 * Deletes the namespace if it is there and belongs to this environment, and fulfils when it and all in
 	 * it are gone. Throws `conflict` if a namespace of that name belongs to somebody else.
 	 */
@@ -75,6 +84,14 @@ export interface Cluster {
 		request: RestoreRequest,
 		hooks: ClusterHooks,
 	): Promise<Pick<Backup, "name" | "takenAt" | "bytes" | "parts">>;
+	/**
+	 * Ends a restore of this run that may go on still, or start late, and fulfils when nothing of it is left. One that
+	 * never was is ended.
+	 */
+	endRestore(
+		request: BackupRequest,
+		hooks: Pick<ClusterHooks, "signal">,
+	): Promise<void>;
 	/** The namespaces that say they are this service's. */
 	listNamespaces(signal: AbortSignal): Promise<readonly OwnedObject[]>;
 	/**
@@ -154,7 +171,12 @@ export interface RestoreRequest extends BackupRequest {
 	readonly backup: string;
 	/** Takes a backup of another minor version of Maestro or of MongoDB, too. */
 	readonly allowOtherVersion: boolean;
+	/** Only checks what a restore checks before it touches anything. */
+	readonly dryRun?: boolean;
 }
+
+/** `untouched` of the failure of a restore that has not begun with the databases. */
+export const databasesUntouched = "The databases were not touched.";
 
 /** The CronJobs of an environment from which Jobs on demand are made. The second one never runs by itself. */
 export const backupCronJob = "backup";

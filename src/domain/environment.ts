@@ -22,6 +22,11 @@ export const lifecycles = [
 	"creating",
 	"ready",
 	"upgrading",
+	"rolling_back",
+	"hibernating",
+	"hibernated",
+	"waking",
+	"restoring",
 	"destroying",
 	"destroyed",
 	"failed",
@@ -90,27 +95,109 @@ const refusals: Record<
 > = {
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		restoring: "It is being restored.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
 	// Besides, what the previewed verb refuses.
 	preview: { destroyed: "It is destroyed." },
+	backup: {
+		creating: "It is being created: there is nothing to back up yet.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated:
+			"It is hibernated, so no database runs that could be read. Its earlier backups are kept. Wake it first.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	restore: {
+		creating: "It is being created: there is nothing to restore yet.",
+		upgrading:
+			"It is being upgraded: whether a backup fits is known when that has ended.",
+		rolling_back:
+			"It is being rolled back: whether a backup fits is known when that has ended.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		waking: "It is waking up.",
+		restoring: "It is being restored already.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	rollback: {
+		creating: "It is being created: there is nothing to go back to yet.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		restoring: "It is being restored.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+	},
+	hibernate: {
+		creating: "It is being created: it can be hibernated once it is ready.",
+		upgrading: "It is being upgraded: it can be hibernated once it is ready.",
+		rolling_back:
+			"It is being rolled back: it can be hibernated once it is ready.",
+		restoring: "It is being restored: it can be hibernated once it is ready.",
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, so nobody knows what would be hibernated. Try that operation again or upgrade it first.",
+	},
+	wake: {
+		destroying: "It is being destroyed.",
+		destroyed: "It is destroyed.",
+		failed:
+			"Its last operation did not succeed, and it did not hibernate before. Try that operation again or upgrade it.",
+	},
 	destroy: { destroyed: "It is destroyed already." },
+};
+
+/** What there is nothing of in an environment that never ran. */
+const lacks: Partial<Record<OperationKind, string>> = {
+	upgrade: "to upgrade",
+	rollback: "to go back to",
+	backup: "to back up",
+	restore: "to restore",
 };
 
 export function refusal(
 	verb: Exclude<OperationKind, "create">,
 	environment: Pick<Environment, "lifecycle" | "revision">,
+	/** The kind of the last operation that was begun. */
+	lastBegun?: OperationKind,
 ): string | undefined {
-	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
+	// What failed to change the power, or was cut off in it, touched nothing but that: either way is a way out.
 	if (
-		verb === "upgrade" &&
+		environment.lifecycle === "failed" &&
+		changesPower(verb) &&
+		lastBegun !== undefined &&
+		changesPower(lastBegun)
+	)
+		return undefined;
+	// Nobody knows how far its create came, and an order of roll-out means nothing where nothing ran before.
+	const lack = lacks[verb];
+	if (
+		lack !== undefined &&
 		environment.lifecycle === "failed" &&
 		environment.revision === null
 	)
-		return "Its create never came to an end, so there is nothing to upgrade. Destroy it and order it anew.";
+		return `Its create never came to an end, so there is nothing ${lack}. Destroy it and order it anew.`;
 	return refusals[verb][environment.lifecycle];
 }
+
+const atRest: readonly Lifecycle[] = [
+	"ready",
+	"hibernated",
+	"failed",
+	"destroyed",
+];
+
+/** Whether its desired revision is on its way: it waits to be applied, or is being applied. */
+export const isOnItsWay = (lifecycle: Lifecycle): boolean =>
+	!atRest.includes(lifecycle);
+
+const changesPower = (kind: OperationKind): boolean =>
+	kind === "hibernate" || kind === "wake";
 
 /** The lifecycle after an operation of this kind ended. */
 export function lifecycleAfter(
@@ -118,6 +205,7 @@ export function lifecycleAfter(
 	succeeded: boolean,
 ): Lifecycle {
 	if (!succeeded) return "failed";
+	if (kind === "hibernate") return "hibernated";
 	return kind === "destroy" ? "destroyed" : "ready";
 }
 
@@ -128,6 +216,11 @@ export const lifecycleDuring: Readonly<
 	create: "creating",
 	upgrade: "upgrading",
 	preview: undefined,
+	rollback: "rolling_back",
+	hibernate: "hibernating",
+	wake: "waking",
+	backup: undefined,
+	restore: "restoring",
 	destroy: "destroying",
 };
 

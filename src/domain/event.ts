@@ -1,7 +1,7 @@
 // The closed list of events: what a reader of the log may meet, and what each carries.
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
-import type { EnvironmentId, OperationId, PreviewId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId, PreviewId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Risk } from "./preview.ts";
 import type { Existing } from "./stock.ts";
@@ -9,6 +9,12 @@ import type { Existing } from "./stock.ts";
 /** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
 interface ResourceData {
 	readonly kind: string;
+	readonly name: string;
+}
+
+/** `name` names it where it is kept. */
+interface BackupData {
+	readonly backup: BackupId;
 	readonly name: string;
 }
 
@@ -40,6 +46,8 @@ export interface EventData {
 	"operation.failed": {
 		readonly kind: OperationKind;
 		readonly error: FailureRecord;
+		/** The operation that takes it back. */
+		readonly rollback?: OperationId;
 	};
 	/** `exists` is null when it could not be found out. */
 	"operation.cancelled": {
@@ -55,6 +63,8 @@ export interface EventData {
 	"operation.timed_out": {
 		readonly kind: OperationKind;
 		readonly error: FailureRecord;
+		/** The operation that takes it back. */
+		readonly rollback?: OperationId;
 	};
 	"operation.superseded": {
 		readonly kind: OperationKind;
@@ -85,7 +95,27 @@ export interface EventData {
 		readonly versions: Readonly<Record<string, string>>;
 	};
 	"preview.completed": { readonly preview: PreviewId; readonly risk: Risk };
+	"backup.completed": BackupData & {
+		/** What ran when it was taken. */
+		readonly revision: number;
+		readonly bytes: number;
+		readonly parts: number;
+		readonly expiresAt: string;
+		readonly durationMs: number;
+	};
+	/** It is whole and fits: it can be restored. */
+	"backup.checked": BackupData & {
+		readonly bytes: number;
+		readonly parts: number;
+	};
+	/** The databases hold what they held at `takenAt`, when `revision` ran. */
+	"backup.restored": BackupData & {
+		readonly revision: number;
+		readonly takenAt: string;
+		readonly durationMs: number;
+	};
 	"environment.ready": { readonly revision: number };
+	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
 }
 
@@ -118,7 +148,11 @@ export const eventTypes = Object.keys({
 	"workload.stuck": 0,
 	"verification.passed": 0,
 	"preview.completed": 0,
+	"backup.completed": 0,
+	"backup.checked": 0,
+	"backup.restored": 0,
 	"environment.ready": 0,
+	"environment.hibernated": 0,
 	"environment.destroyed": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 

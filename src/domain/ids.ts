@@ -5,6 +5,7 @@ export type EnvironmentId = string & { readonly kind: "environment" };
 export type OperationId = string & { readonly kind: "operation" };
 export type TenantId = string & { readonly kind: "tenant" };
 export type TokenId = string & { readonly kind: "token" };
+export type BackupId = string & { readonly kind: "backup" };
 export type TargetId = string & { readonly kind: "target" };
 export type PreviewId = string & { readonly kind: "preview" };
 
@@ -25,6 +26,7 @@ export const createOperationId = () => `op_${createSuffix(20)}` as OperationId;
 export const createTenantId = () => `ten_${createSuffix(20)}` as TenantId;
 export const createTokenId = () => `tok_${createSuffix(20)}` as TokenId;
 export const createPreviewId = () => `pre_${createSuffix(20)}` as PreviewId;
+export const createBackupId = () => `bak_${createSuffix(20)}` as BackupId;
 export const createTargetId = () => `tgt_${createSuffix(20)}` as TargetId;
 
 /** Whether a path segment is an environment's id and not its name: names cannot contain an underscore. */

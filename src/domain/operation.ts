@@ -1,11 +1,16 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
-import type { EnvironmentId, OperationId, PreviewId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId, PreviewId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
 export const operationKinds = [
 	"create",
 	"upgrade",
+	"rollback",
+	"backup",
+	"restore",
+	"hibernate",
+	"wake",
 	"preview",
 	"destroy",
 ] as const;
@@ -84,6 +89,10 @@ export const mayBeRetried = (state: OperationState): boolean =>
 export const phaseNames = [
 	"preparing",
 	"previewing",
+	"checking",
+	"backing_up",
+	"quiescing",
+	"restoring",
 	"applying",
 	"waiting",
 	"verifying",
@@ -94,15 +103,115 @@ export type PhaseName = (typeof phaseNames)[number];
 /** The phases of each kind, in their order; `listPhases` says which of them an operation needs. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
-	upgrade: ["preparing", "applying", "waiting", "verifying", "finishing"],
 	preview: ["preparing", "previewing", "finishing"],
+	upgrade: [
+		"preparing",
+		"backing_up",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
+	rollback: [
+		"preparing",
+		"checking",
+		"backing_up",
+		"quiescing",
+		"restoring",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
+	hibernate: ["preparing", "quiescing", "applying", "waiting", "finishing"],
+	wake: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	backup: ["preparing", "backing_up", "finishing"],
+	restore: [
+		"preparing",
+		"checking",
+		"backing_up",
+		"quiescing",
+		"restoring",
+		"applying",
+		"waiting",
+		"verifying",
+		"finishing",
+	],
 	destroy: ["preparing", "applying", "waiting", "finishing"],
 };
 
 /** The phases that this operation goes through: those of its kind without what its options make needless. */
-export const listPhases = ({
+export const listPhases = (
+	operation: Pick<Operation, "kind" | "options" | "restore">,
+): readonly PhaseName[] =>
+	phasesOf[operation.kind].filter(
+		(phase) => isNeedless[phase]?.(operation) !== true,
+	);
+
+/** Whether a backup takes the place of the data. */
+export const restores = ({
 	kind,
-}: Pick<Operation, "kind" | "options">): readonly PhaseName[] => phasesOf[kind];
+	options,
+}: Pick<Operation, "kind" | "options">): boolean =>
+	kind === "restore" || options.data === "restore";
+
+/** What was restored once is neither prepared nor done again: somebody may have written since. */
+const isNotToBeRestored = (
+	operation: Pick<Operation, "kind" | "options" | "restore">,
+): boolean => !restores(operation) || operation.restore === "done";
+
+/** A window of time, in ISO 8601. */
+export interface Window {
+	readonly from: string;
+	readonly to: string;
+}
+
+/**
+ * When the data were written that are lost by it; null if none are. As long as nobody is kept from writing, it ends now;
+ * it may seem longer than it is where more than one attempt was needed.
+ */
+export function findDataLoss(
+	operation: Pick<
+		Operation,
+		"kind" | "options" | "phases" | "finishedAt" | "restore"
+	>,
+	now: Date,
+): Window | null {
+	const { options, phases, finishedAt, restore } = operation;
+	const from = options.dataFrom;
+	if (from === undefined || !restores(operation)) return null;
+	if (finishedAt !== null && restore === null) return null;
+	const quiesced = phases.find(({ name }) => name === "quiescing");
+	return { from, to: quiesced?.startedAt ?? (finishedAt ?? now).toISOString() };
+}
+
+const isNeedless: Readonly<
+	Partial<
+		Record<
+			PhaseName,
+			(operation: Pick<Operation, "kind" | "options" | "restore">) => boolean
+		>
+	>
+> = {
+	checking: isNotToBeRestored,
+	backing_up: ({ kind, options }) =>
+		kind !== "backup" && options.backup !== "required",
+	quiescing: (operation) =>
+		operation.kind !== "hibernate" && isNotToBeRestored(operation),
+	restoring: isNotToBeRestored,
+};
+
+/** Phases in which nothing of the environment is changed. */
+const harmlessPhases: readonly PhaseName[] = [
+	"preparing",
+	"checking",
+	"backing_up",
+	"finishing",
+];
+
+/** Whether an operation that entered this phase may have changed something of its environment. */
+export const isTouching = (phase: PhaseName): boolean =>
+	!harmlessPhases.includes(phase);
 
 export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 
@@ -110,16 +219,33 @@ export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
 	previewing: 5 * 60_000,
+	// As long as it takes to read all of a backup, or all of the databases.
+	checking: 30 * 60_000,
+	backing_up: 30 * 60_000,
+	// Workers end what they have begun, and so does a backup.
+	quiescing: 20 * 60_000,
+	restoring: 60 * 60_000,
 	applying: 10 * 60_000,
 	waiting: 15 * 60_000,
 	verifying: 5 * 60_000,
 	finishing: 60_000,
 };
 
-/** How long a phase may take, in milliseconds, where the target says nothing else. An upgrade waits for its stages while it applies them. */
+/** Whether it is rolled out stage by stage, each of which must run before the next one is touched. */
+export const goesByStages = (kind: OperationKind): boolean =>
+	stagedKinds.includes(kind);
+
+const stagedKinds: readonly OperationKind[] = [
+	"upgrade",
+	"rollback",
+	"wake",
+	"restore",
+];
+
+/** How long a phase may take, in milliseconds, where the target says nothing else. What goes by stages waits for them while it applies. */
 export const phaseDeadlineMs = (kind: OperationKind, phase: PhaseName) =>
 	phaseDeadlinesMs[phase] +
-	(kind === "upgrade" && phase === "applying" ? 20 * 60_000 : 0);
+	(goesByStages(kind) && phase === "applying" ? 20 * 60_000 : 0);
 
 /** The deadlines of all phases of a kind in milliseconds, by what a target says of some of them in seconds. */
 export const decideDeadlines = (
@@ -244,7 +370,19 @@ export interface Operation {
 	readonly options: OperationOptions;
 	/** The operation whose end made the service order this one. */
 	readonly causedBy: OperationId | null;
+	/** It entered a phase that changes the environment: its failure before that leaves everything as it was. */
+	readonly isTouched: boolean;
+	/** Of one that restores: `begun` as long as the databases may hold a part of the backup. */
+	readonly restore: "begun" | "done" | null;
 }
+
+/** Whether a restore that ended has stopped what runs, and has not come to the databases. */
+export const isOnlyStopped = ({
+	kind,
+	isTouched,
+	restore,
+}: Pick<Operation, "kind" | "isTouched" | "restore">): boolean =>
+	kind === "restore" && isTouched && restore === null;
 
 /** What an order chose beside the revision. A field that its kind does not know is absent. */
 export interface OperationOptions {
@@ -256,6 +394,12 @@ export interface OperationOptions {
 	readonly data?: "keep" | "restore";
 	/** Of a preview: where its result is. Of an order: the preview that it was bound to. */
 	readonly preview?: PreviewId;
+	/** Of what restores: which backup. */
+	readonly fromBackup?: BackupId;
+	/** When that one was taken, as ISO 8601: what was written since then is lost. */
+	readonly dataFrom?: string;
+	/** Of a restore: whether a backup of another minor version is taken, too. */
+	readonly allowOtherVersion?: boolean;
 }
 
 /**

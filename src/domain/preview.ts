@@ -5,7 +5,12 @@ import type { Lifecycle } from "./environment.ts";
 import type { EnvironmentId, OperationId, PreviewId } from "./ids.ts";
 import type { Changes } from "./operation.ts";
 import type { PlannedChange, PlanStep } from "./plan.ts";
-import { destroyOrder, environmentChange } from "./spec.ts";
+import {
+	destroyOrder,
+	environmentChange,
+	restoreOrder,
+	rollbackOrder,
+} from "./spec.ts";
 
 /** How long an order may be bound to a preview, in milliseconds, counted from its result. */
 export const previewLastsMs = 60 * 60 * 1_000;
@@ -13,6 +18,10 @@ export const previewLastsMs = 60 * 60 * 1_000;
 /** The orders of each verb that can be previewed, as the verb itself takes them. */
 const verbOrders = {
 	upgrade: environmentChange,
+	rollback: rollbackOrder,
+	restore: restoreOrder,
+	hibernate: z.strictObject({}),
+	wake: z.strictObject({}),
 	destroy: destroyOrder,
 };
 export type PreviewedVerb = keyof typeof verbOrders;
@@ -22,6 +31,10 @@ export const previewedVerbs = Object.keys(verbOrders) as PreviewedVerb[];
 export const previewedOrder = z
 	.strictObject({
 		upgrade: verbOrders.upgrade.optional(),
+		rollback: verbOrders.rollback.optional(),
+		restore: verbOrders.restore.optional(),
+		hibernate: verbOrders.hibernate.optional(),
+		wake: verbOrders.wake.optional(),
 		destroy: verbOrders.destroy.optional(),
 	})
 	.refine(

@@ -13,6 +13,15 @@ export type Size = (typeof sizes)[number];
 export const powers = ["on", "hibernated"] as const;
 export type Power = (typeof powers)[number];
 
+/** `rollback`: what failed is taken back by the service itself. `keep`: it stays as it is, to be looked at. */
+export const onFailures = ["rollback", "keep"] as const;
+
+/** What a rollback does with the data: they stay, or those from before the upgrade come back. */
+export const dataChoices = ["keep", "restore"] as const;
+
+/** Whether what changes data goes on without a backup from just before. */
+export const backupChoices = ["required", "skip"] as const;
+
 export const blueprintNames = ["maestro"] as const;
 export type BlueprintName = (typeof blueprintNames)[number];
 
@@ -52,15 +61,18 @@ export const environmentSpec = z.strictObject({
 
 export type EnvironmentSpec = z.infer<typeof environmentSpec>;
 
-/** What an upgrade changes. What is not given stays as it was last asked for. */
+/** What an upgrade changes, and what its failure leads to. What is not given stays as it was last asked for. */
 export const environmentChange = z
 	.strictObject({
 		release: releaseName.optional(),
 		size: z.enum(sizes).optional(),
 		parameters: parametersChange.optional(),
+		onFailure: z.enum(onFailures).default("rollback"),
+		backup: z.enum(backupChoices).default("required"),
 	})
 	.refine(
-		(change) => Object.values(change).some((value) => value !== undefined),
+		({ release, size, parameters }) =>
+			[release, size, parameters].some((value) => value !== undefined),
 		"must have `release`, `size` or `parameters`",
 	);
 
@@ -82,4 +94,31 @@ export const previewReference = z
 		"Carries the order out only if nothing that this preview was worked out from has moved since.",
 	);
 
-export type EnvironmentChange = z.infer<typeof environmentChange>;
+export type EnvironmentChange = Pick<
+	z.infer<typeof environmentChange>,
+	"release" | "size" | "parameters"
+>;
+
+/** To which revision a rollback goes back, and with which data. */
+export const rollbackOrder = z.strictObject({
+	/** The last before the current one that was applied to its end. */
+	to: z.int().min(1).optional(),
+	data: z.enum(dataChoices).default("keep"),
+	backup: z.enum(backupChoices).default("required"),
+});
+
+export type RollbackOrder = z.infer<typeof rollbackOrder>;
+
+/** Which backup is put in place of the data, and what happens to those first. */
+export const restoreOrder = z.strictObject({
+	backup: z
+		.string()
+		.regex(/^bak_[0-9a-z]{20}$/, "must be the id of a backup: bak_…"),
+	backupFirst: z.enum(backupChoices).default("required"),
+	allowOtherVersion: z
+		.boolean()
+		.default(false)
+		.describe("Takes one of another minor version of Maestro or MongoDB, too."),
+});
+
+export type RestoreOrder = z.infer<typeof restoreOrder>;

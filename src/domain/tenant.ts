@@ -33,6 +33,9 @@ export interface Actor {
 	readonly role: Role;
 }
 
+/** Who asks for what the service orders by itself. */
+export const serviceActor: Pick<Actor, "name"> = { name: "service" };
+
 export interface Token {
 	readonly id: TokenId;
 	readonly name: string;

@@ -8,6 +8,7 @@ import { api } from "../contract/api.ts";
 import { refuseInput } from "../contract/parse.ts";
 import { createSuffix } from "../domain/ids.ts";
 import { Failure } from "../failure.ts";
+import { backupRoutes } from "./backups.ts";
 import type { Context, Route } from "./bind.ts";
 import { catalogueRoutes } from "./catalogue.ts";
 import { environmentRoutes } from "./environments.ts";
@@ -22,6 +23,7 @@ import { tokenRoutes } from "./tokens.ts";
 
 const routes: readonly Route[] = [
 	...environmentRoutes,
+	...backupRoutes,
 	...operationRoutes,
 	...previewRoutes,
 	...eventRoutes,

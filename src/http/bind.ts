@@ -1,7 +1,12 @@
 // The one wrapper around every handler: who calls → may they → what do they ask → call → present → or
 // refuse. Handlers are left with what is theirs alone.
 import type { Request, RequestHandler, Response } from "express";
-import type { Endpoint, Input, Output } from "../contract/endpoint.ts";
+import type {
+	Endpoint,
+	Input,
+	Output,
+	UnneededOutput,
+} from "../contract/endpoint.ts";
 import { parseInput } from "../contract/parse.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
@@ -52,7 +57,9 @@ export type Handler<E extends Endpoint> = (
 	context: Context,
 	call: Call<E>,
 ) => Promise<
-	Output<E> | (E extends { readonly stream: unknown } ? EventStream : never)
+	| Output<E>
+	| UnneededOutput<E>
+	| (E extends { readonly stream: unknown } ? EventStream : never)
 >;
 
 /** A declaration with what answers it. */
@@ -147,12 +154,20 @@ function leaveRevoked(context: Context, request: Request, live: Live): void {
 const isStream = (answer: unknown): answer is EventStream =>
 	typeof answer === "object" && answer !== null && "stream" in answer;
 
+const isNothing = (answer: unknown): answer is { readonly unneeded: unknown } =>
+	typeof answer === "object" && answer !== null && "unneeded" in answer;
+
 function sendAnswer(
 	context: Context,
 	endpoint: Endpoint,
 	response: Response,
 	answer: unknown,
 ): void {
+	if (endpoint.unneeded !== undefined && isNothing(answer)) {
+		checkAnswer(context, endpoint.unneeded, answer.unneeded);
+		response.status(200).json(answer.unneeded);
+		return;
+	}
 	response.status(endpoint.status);
 	if (endpoint.response === null) {
 		response.end();

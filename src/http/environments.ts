@@ -3,14 +3,17 @@ import {
 	describeEnvironment,
 	destroyEnvironment,
 	findEnvironment,
+	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
+	rollbackEnvironment,
 	upgradeEnvironment,
+	wakeEnvironment,
 } from "../contract/environments.ts";
 import type { Environment } from "../domain/environment.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
-import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
-import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
+import { placeOrder } from "../operations/place-order.ts";
+import { requireNeeded } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
 import {
 	describeEnvironment as describeRow,
@@ -23,7 +26,7 @@ import {
 	listRevisions as listRevisionRows,
 } from "../store/revisions.ts";
 import { bind, type Route } from "./bind.ts";
-import { describeOperation } from "./operations.ts";
+import { describeAnswer, describeOperation } from "./operations.ts";
 import { readPage } from "./page.ts";
 import {
 	presentEnvironment,
@@ -103,23 +106,42 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		const { previewId, ...change } = body;
-		return describeOperation(
-			db,
-			await orderUpgrade(verbs, actor, { environment, change, previewId }),
-		);
+		const { previewId, ...upgrade } = body;
+		const order = { environment, order: { upgrade }, previewId };
+		return describeAnswer(db, await placeOrder(verbs, actor, order));
 	}),
+
+	bind(rollbackEnvironment, async ({ db, verbs }, { actor, params, body }) => {
+		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		const { previewId, ...rollback } = body;
+		const order = { environment, order: { rollback }, previewId };
+		return describeAnswer(db, await placeOrder(verbs, actor, order));
+	}),
+
+	bind(
+		hibernateEnvironment,
+		async ({ db, verbs }, { actor, params, query: { previewId } }) => {
+			const environment = await loadVisibleEnvironment(db, actor, params.id);
+			const order = { environment, order: { hibernate: {} }, previewId };
+			return describeAnswer(db, await placeOrder(verbs, actor, order));
+		},
+	),
+
+	bind(
+		wakeEnvironment,
+		async ({ db, verbs }, { actor, params, query: { previewId } }) => {
+			const environment = await loadVisibleEnvironment(db, actor, params.id);
+			const order = { environment, order: { wake: {} }, previewId };
+			return describeAnswer(db, await placeOrder(verbs, actor, order));
+		},
+	),
 
 	bind(destroyEnvironment, async ({ db, verbs }, { actor, params, query }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		return describeOperation(
-			db,
-			await orderDestruction(verbs, actor, {
-				...environment,
-				keepsBackups: query.keepBackups,
-				previewId: query.previewId,
-			}),
-		);
+		const { previewId, ...destroy } = query;
+		const order = { environment, order: { destroy }, previewId };
+		const answer = await placeOrder(verbs, actor, order);
+		return describeOperation(db, requireNeeded(answer));
 	}),
 
 	bind(listRevisions, async ({ db }, { actor, params }) => {

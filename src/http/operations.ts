@@ -6,10 +6,12 @@ import {
 } from "../contract/operations.ts";
 import type { Operation } from "../domain/operation.ts";
 import { cancelOperation as orderCancellation } from "../operations/cancel.ts";
+import { isUnneeded, type Unneeded } from "../operations/request.ts";
 import { retryOperation as orderRetry } from "../operations/retry.ts";
 import type { Db } from "../store/db.ts";
 import {
 	findQueuePlace,
+	listCurrentOperations,
 	listOperations as listRows,
 } from "../store/operations.ts";
 import { bind, type Route } from "./bind.ts";
@@ -24,6 +26,15 @@ export async function describeOperation(db: Db, operation: Operation) {
 			? await findQueuePlace(db, operation)
 			: { position: 0, waitingFor: null };
 	return presentOperation(operation, place);
+}
+
+/** The operation that was ordered, or that there was nothing to order. */
+export async function describeAnswer(db: Db, answer: Operation | Unneeded) {
+	if (!isUnneeded(answer)) return describeOperation(db, answer);
+	const { environment, nothingToDo, revision } = answer;
+	const operations = await listCurrentOperations(db, [environment]);
+	const activeOperation = operations.get(environment) ?? null;
+	return { unneeded: { nothingToDo, environment, revision, activeOperation } };
 }
 
 export const operationRoutes: readonly Route[] = [

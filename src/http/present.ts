@@ -1,4 +1,5 @@
 // Rows → public JSON. Field by field: what is not named here is not told.
+import type { listBackups } from "../contract/backups.ts";
 import type { Endpoint, Output } from "../contract/endpoint.ts";
 import type {
 	findEnvironment,
@@ -11,10 +12,11 @@ import type { findRelease } from "../contract/releases.ts";
 import type { listTargets } from "../contract/targets.ts";
 import type { createTenant } from "../contract/tenants.ts";
 import type { listTokens } from "../contract/tokens.ts";
+import type { KeptBackup } from "../domain/backup.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import type { OperationId } from "../domain/ids.ts";
-import type { Operation } from "../domain/operation.ts";
+import { findDataLoss, type Operation } from "../domain/operation.ts";
 import { type BlueprintName, blueprintNames } from "../domain/spec.ts";
 import type { Target } from "../domain/target.ts";
 import type { Tenant, Token } from "../domain/tenant.ts";
@@ -108,12 +110,32 @@ export const presentOperation = (
 	},
 	options: operation.options,
 	causedBy: operation.causedBy,
+	dataLoss: findDataLoss(operation, new Date()),
 	exists:
 		operation.exists?.map(({ kind, count, notReady }) => ({
 			kind,
 			count,
 			notReady: notReady.map(({ name, condition }) => ({ name, condition })),
 		})) ?? null,
+});
+
+export const presentBackup = (
+	backup: KeptBackup,
+): Item<typeof listBackups> => ({
+	id: backup.id,
+	environment: backup.environment,
+	operation: backup.operation,
+	revision: backup.revision,
+	release: backup.release,
+	reason: backup.reason,
+	place: backup.place,
+	name: backup.name,
+	bytes: backup.bytes,
+	parts: backup.parts,
+	oplog: backup.oplog,
+	sha256: backup.sha256,
+	takenAt: presentTime(backup.takenAt),
+	expiresAt: presentTime(backup.expiresAt),
 });
 
 export const presentEvent = (

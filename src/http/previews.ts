@@ -2,7 +2,7 @@ import { findPreview, previewEnvironment } from "../contract/previews.ts";
 import { previewOrder } from "../operations/preview.ts";
 import { findPreview as findRow } from "../store/previews.ts";
 import { bind, type Route } from "./bind.ts";
-import { describeOperation } from "./operations.ts";
+import { describeAnswer } from "./operations.ts";
 import { presentPreview } from "./present-preview.ts";
 import {
 	decideScope,
@@ -13,10 +13,8 @@ import {
 export const previewRoutes: readonly Route[] = [
 	bind(previewEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		return describeOperation(
-			db,
-			await previewOrder(verbs, actor, { environment, order: body }),
-		);
+		const wanted = { environment, order: body };
+		return describeAnswer(db, await previewOrder(verbs, actor, wanted));
 	}),
 
 	bind(findPreview, async ({ db }, { actor, params }) => {

@@ -17,9 +17,13 @@ import {
 	endPhase,
 } from "./ending.ts";
 import { applyProgram } from "./phases/applying.ts";
+import { backUp } from "./phases/backing-up.ts";
+import { checkBackup } from "./phases/checking.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
 import { previewProgram } from "./phases/previewing.ts";
+import { quiesce } from "./phases/quiescing.ts";
+import { restoreBackup } from "./phases/restoring.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
 import { makeRecorder, writeAsOwner } from "./record.ts";
@@ -32,6 +36,10 @@ const runPhase: Record<
 > = {
 	preparing: prepare,
 	previewing: previewProgram,
+	checking: checkBackup,
+	backing_up: backUp,
+	quiescing: quiesce,
+	restoring: restoreBackup,
 	applying: applyProgram,
 	waiting: waitForCluster,
 	verifying: verify,
@@ -82,6 +90,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 				lease: ownership.lease,
 				signal,
 				record: recorder.record,
+				write: (change) => writeAsOwner(tools.db, ownership, { lost }, change),
 				findings,
 			};
 			if (name !== "finishing") await runPhase[name](work);

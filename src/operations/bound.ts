@@ -2,39 +2,37 @@
 // worked out from has moved since. Asked inside the verb's transaction, which holds the environment.
 import { createHmac, hkdfSync } from "node:crypto";
 import type { Environment } from "../domain/environment.ts";
-import type { OperationOptions } from "../domain/operation.ts";
+import type { Operation } from "../domain/operation.ts";
 import type { PreviewedVerb } from "../domain/preview.ts";
 import { Failure } from "../failure.ts";
 import type { SealKey } from "../seal.ts";
+import type { Db } from "../store/db.ts";
 import {
-	findDigest,
 	findMoving,
 	findPreview,
 	findStateSerial,
 	type StoredPreview,
 } from "../store/previews.ts";
+import { loadRevision } from "../store/revisions.ts";
 import type { VerbContext } from "./request.ts";
 
-/** An order as its verb got it, with the program that would carry it out. */
+/** An order as its verb got it. */
 export interface BoundOrder {
 	readonly verb: PreviewedVerb;
 	readonly body: object;
-	/** Undefined: it is bound to nothing. */
-	readonly previewId: string | undefined;
-	readonly blueprintVersion: string;
+	readonly previewId: string;
 }
 
 /** What may have moved, as `errors` of the refusal names it after `/previewId/`. */
 type Moved = "preview" | "environment" | "order" | "program" | "state";
 
-/** What the operation's options say of it. Throws `conflict`, which says what has moved. */
+/** The preview that it is bound to, before it is carried out. Throws `conflict`, which says what has moved. */
 export async function requireUnmoved(
 	inside: Pick<VerbContext, "db" | "sealKey">,
 	current: Environment,
 	order: BoundOrder,
-): Promise<Pick<OperationOptions, "preview">> {
+): Promise<StoredPreview> {
 	const { previewId } = order;
-	if (previewId === undefined) return {};
 	const preview = await findPreview(inside.db, previewId, undefined);
 	if (preview?.environment !== current.id) {
 		throw refuse(
@@ -45,9 +43,8 @@ export async function requireUnmoved(
 	refuseEnded(preview);
 	refuseOther(inside.sealKey, preview, order);
 	refuseEnvironment(preview, current);
-	await refuseProgram(inside, preview, order.blueprintVersion);
-	await refuseState(inside, preview);
-	return { preview: preview.id };
+	await refuseState(inside.db, preview);
+	return preview;
 }
 
 function refuseEnded({ id, result, isOver, operation }: StoredPreview): void {
@@ -92,23 +89,30 @@ function refuseEnvironment(
 		);
 }
 
-async function refuseProgram(
-	{ db }: Pick<VerbContext, "db">,
+/** Once it was carried out, and may still be taken back. Throws `conflict`. */
+export async function requireSameProgram(
+	db: Db,
 	{ id, environment, blueprintVersion, programDigest }: StoredPreview,
-	wanted: string,
+	{
+		revisionTo,
+		desiredRevision,
+	}: Pick<Operation, "revisionTo"> & Pick<Environment, "desiredRevision">,
 ): Promise<void> {
-	const isSame =
-		blueprintVersion === wanted &&
-		(await findDigest(db, environment, wanted)) === programDigest;
-	if (!isSame)
-		throw refuse(
-			"program",
-			`The program has moved since the preview ${id}: its version was ${blueprintVersion}, and would be ${wanted}${blueprintVersion === wanted ? " with other code" : ""}.`,
-		);
+	const number = revisionTo ?? desiredRevision;
+	const { blueprintVersion: wanted, digest } = await loadRevision(
+		db,
+		environment,
+		number,
+	);
+	if (blueprintVersion === wanted && digest === programDigest) return;
+	throw refuse(
+		"program",
+		`The program has moved since the preview ${id}: its version was ${blueprintVersion}, and would be ${wanted}${blueprintVersion === wanted ? " with other code" : ""}.`,
+	);
 }
 
 async function refuseState(
-	{ db }: Pick<VerbContext, "db">,
+	db: Db,
 	{ id, environment, stateVersion }: StoredPreview,
 ): Promise<void> {
 	const moving = await findMoving(db, environment);

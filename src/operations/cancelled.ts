@@ -45,10 +45,11 @@ export async function endCancelled(ending: Ending): Promise<void> {
 /** What exists of the environment at the end of an attempt; null if that cannot be found out. */
 export function lookAround({
 	tools,
-	ownership: { operation, lease, lost },
+	ownership,
 	findings,
 	log,
 }: Ending): Promise<readonly Existing[] | null> {
+	const { operation, lease, lost } = ownership;
 	// A preview made nothing, and what goes on beside it is another's.
 	if (!takesTurn(operation.kind)) return Promise.resolve(null);
 	const work: Work = {
@@ -57,6 +58,7 @@ export function lookAround({
 		lease,
 		signal: lost,
 		record: () => {},
+		write: (change) => writeAsOwner(tools.db, ownership, { lost }, change),
 		findings,
 	};
 	return takeStock(work, log);

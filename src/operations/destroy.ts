@@ -3,11 +3,9 @@ import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import type { Db } from "../store/db.ts";
+import { transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { findOpenOperation, supersedeQueued } from "../store/operations.ts";
-import { loadRevision } from "../store/revisions.ts";
-import { requireUnmoved } from "./bound.ts";
 import {
 	nudge,
 	reportSuperseded,
@@ -17,7 +15,6 @@ import {
 
 /** What is to be destroyed, and how. */
 export interface Destruction extends Environment {
-	readonly previewId?: string | undefined;
 	/** Leaves the bucket with the backups, where the target has AWS. A destroy that is on its way keeps its own word. */
 	readonly keepsBackups?: boolean;
 }
@@ -31,18 +28,18 @@ export async function destroyEnvironment(
 	actor: Actor,
 	environment: Destruction,
 ): Promise<Operation> {
-	const operation = await context.db.transaction().execute(async (trx) => {
+	const operation = await transact(context.db, async (trx) => {
 		const current = await lockEnvironment(trx, environment.id);
-		refuseDestroy(current);
+		const reason = refusal("destroy", current);
+		if (reason !== undefined) {
+			throw new Failure({
+				code: "conflict",
+				message: reason,
+				untouched: "Nothing was ordered.",
+			});
+		}
 		const underway = await findOpenOperation(trx, current.id, "destroy");
 		if (underway !== undefined) return underway;
-		const { previewId, keepsBackups = false } = environment;
-		const bound = await requireUnmoved({ ...context, db: trx }, current, {
-			verb: "destroy",
-			body: { keepBackups: keepsBackups },
-			previewId,
-			blueprintVersion: await findNewestProgram(trx, current),
-		});
 
 		const superseded = await supersedeQueued(trx, current.id);
 		const ordered = await request(trx, {
@@ -51,8 +48,7 @@ export async function destroyEnvironment(
 			revisionFrom: current.revision,
 			revisionTo: null,
 			actor,
-			keepsBackups,
-			options: bound,
+			keepsBackups: environment.keepsBackups ?? false,
 		});
 		await reportSuperseded(trx, superseded, ordered.id);
 		await updateEnvironment(trx, current.id, { lifecycle: "destroying" });
@@ -60,23 +56,4 @@ export async function destroyEnvironment(
 	});
 	nudge(context, operation);
 	return operation;
-}
-
-/** Throws `conflict` when the state of the environment forbids it. */
-export function refuseDestroy(environment: Environment): void {
-	const reason = refusal("destroy", environment);
-	if (reason === undefined) return;
-	throw new Failure({
-		code: "conflict",
-		message: reason,
-		untouched: "Nothing was ordered.",
-	});
-}
-
-/** A destroy runs the program of the newest revision, because only it names what there is. */
-async function findNewestProgram(
-	trx: Db,
-	{ id, desiredRevision }: Environment,
-): Promise<string> {
-	return (await loadRevision(trx, id, desiredRevision)).blueprintVersion;
 }

@@ -2,7 +2,6 @@
 // lost lease leads to.
 import type { NewEvent } from "../domain/event.ts";
 import {
-	type FinalState,
 	maxAttempts,
 	type Operation,
 	type PhaseRecord,
@@ -17,11 +16,16 @@ import {
 	recordProgress,
 	releaseLease,
 } from "../store/leases.ts";
+import {
+	decideConsequence,
+	type TroubledEnd,
+	tellEnd,
+} from "./automatic-rollback.ts";
 import { endCancelled, lookAround } from "./cancelled.ts";
 import type { Ownership } from "./claim.ts";
 import { leaveUnsuccessful } from "./lifecycle.ts";
 import { writeAsOwner } from "./record.ts";
-import { explainUpgrade } from "./roll-out.ts";
+import { explainRollOut } from "./roll-out.ts";
 import { refuseIfCancelling } from "./watch-cancel.ts";
 import type { Findings, Tools } from "./work.ts";
 
@@ -166,13 +170,13 @@ async function fail(
 	const last = phases.at(-1);
 	// What may pass was tried as often as is allowed: a person decides how it goes on.
 	const isStalled = cause instanceof Failure && cause.retryable;
-	const told = explainUpgrade(operation, last?.name, cause);
+	const told = explainRollOut(operation, last?.name, cause);
 	const error = recordFailure(
 		isStalled && told instanceof Failure
 			? explainStall(operation, told, last)
 			: told,
 	);
-	const state: FinalState = isStalled
+	const state: TroubledEnd = isStalled
 		? "stalled"
 		: error.code === "timed_out"
 			? "timed_out"
@@ -192,22 +196,22 @@ async function fail(
 			},
 		});
 	}
-	events.push({
-		type: `operation.${state}`,
-		data: { kind: operation.kind, error },
-	});
 	await writeAsOwner(tools.db, ownership, { lost }, async (trx) => {
 		await refuseIfCancelling(trx, lease);
+		const context = { db: trx, sealKey: tools.sealKey };
+		const consequence = await decideConsequence(context, operation, state);
+		const end = tellEnd(operation, { state, error }, consequence);
 		if (last !== undefined) {
 			await recordProgress(trx, lease, { phase: last.name, phases });
 		}
-		await closeOperation(trx, lease, { state, error, exists });
+		await closeOperation(trx, lease, { state, error: end.error, exists });
 		await leaveUnsuccessful(trx, operation);
 		await appendEvents(
 			trx,
 			{ environment: operation.environment, operation: operation.id },
-			events,
+			[...events, end.event],
 		);
+		await consequence?.carryOut();
 	});
 	return "final";
 }

@@ -20,6 +20,24 @@ export interface VerbContext {
 	readonly sender: Pick<Sender, "enqueue">;
 }
 
+/** What a verb answers where there is nothing to do, and nothing was ordered. */
+export interface Unneeded {
+	readonly environment: EnvironmentId;
+	/** Says what is as wished already, or will be. */
+	readonly nothingToDo: string;
+	/** The revision that is meant. */
+	readonly revision: number;
+}
+
+export const isUnneeded = (answer: Operation | Unneeded): answer is Unneeded =>
+	"nothingToDo" in answer;
+
+/** The operation of a verb that always has something to do. */
+export function requireNeeded(answer: Operation | Unneeded): Operation {
+	if (isUnneeded(answer)) throw new Error(answer.nothingToDo);
+	return answer;
+}
+
 /** Writes the operation and its first event, in the transaction of the verb. */
 export async function request(
 	transaction: Db,
@@ -28,7 +46,9 @@ export async function request(
 		readonly kind: OperationKind;
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
-		readonly actor: Actor;
+		readonly actor: Pick<Actor, "name">;
+		/** Undefined: a new one. */
+		readonly id?: OperationId | undefined;
 		/** The operation that this one tries again. */
 		readonly retryOf?: OperationId;
 		readonly keepsBackups?: boolean;
@@ -37,7 +57,7 @@ export async function request(
 		readonly causedBy?: OperationId;
 	},
 ): Promise<Operation> {
-	const id = createOperationId();
+	const id = order.id ?? createOperationId();
 	const operation = await createOperation(transaction, {
 		id,
 		environment: order.environment,

@@ -2,6 +2,7 @@
 // end any more. Any number may run at once; each row is taken by one of them (skip locked).
 import { movesLifecycle } from "../domain/environment.ts";
 import type { NewEvent } from "../domain/event.ts";
+import type { OperationId } from "../domain/ids.ts";
 import {
 	type FinalState,
 	maxAttempts,
@@ -12,6 +13,7 @@ import {
 import { Failure, type FailureRecord, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import type { Sender } from "../queue/enqueue.ts";
+import type { SealKey } from "../seal.ts";
 import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
@@ -21,7 +23,9 @@ import {
 	takeForgotten,
 } from "../store/operations.ts";
 import { forgetWishes } from "../store/previews.ts";
+import { decideConsequence, tellEnd } from "./automatic-rollback.ts";
 import { leaveUnsuccessful, restoreLifecycle } from "./lifecycle.ts";
+import type { WishContext } from "./wish.ts";
 
 /** A message is thought lost when its operation was not claimed for this long; a wrong guess does no harm. */
 const forgottenAfterMs = 10_000;
@@ -31,6 +35,7 @@ const batch = 200;
 
 export interface SweepContext {
 	readonly db: Db;
+	readonly sealKey: SealKey;
 	readonly sender: Pick<Sender, "enqueue">;
 	readonly log: Log;
 }
@@ -39,7 +44,7 @@ export interface SweepContext {
 export async function sweep(
 	context: SweepContext,
 ): Promise<{ resent: number; ended: number }> {
-	const ended = await endOverdue(context);
+	const { ended, ordered } = await endOverdue(context);
 	await forgetWishes(context.db);
 	const forgotten = await takeForgotten(context.db, {
 		afterMs: forgottenAfterMs,
@@ -48,13 +53,21 @@ export async function sweep(
 	});
 	// Side by side: with a queue that is away each of them takes its time to say so.
 	await Promise.all(
-		forgotten.map(({ id, sends }) => context.sender.enqueue(id, sends)),
+		[...ordered.map((id) => ({ id, sends: 0 })), ...forgotten].map(
+			({ id, sends }) => context.sender.enqueue(id, sends),
+		),
 	);
 	return { resent: forgotten.length, ended };
 }
 
-async function endOverdue({ db, log }: SweepContext): Promise<number> {
+/** `ordered` are the operations that follow from ends by themselves. */
+async function endOverdue({
+	db,
+	sealKey,
+	log,
+}: SweepContext): Promise<{ ended: number; ordered: OperationId[] }> {
 	return db.transaction().execute(async (trx) => {
+		const ordered: OperationId[] = [];
 		const overdue = await listOverdue(trx, { maxAttempts, queuedForMs });
 		for (const operation of overdue) {
 			const failure = explainEnd(operation);
@@ -62,9 +75,10 @@ async function endOverdue({ db, log }: SweepContext): Promise<number> {
 				{ operation: operation.id, code: failure.code },
 				"an abandoned operation was ended",
 			);
-			await endAbandoned(trx, operation, failure);
+			const next = await endAbandoned({ db: trx, sealKey }, operation, failure);
+			if (next !== undefined) ordered.push(next);
 		}
-		return overdue.length;
+		return { ended: overdue.length, ordered };
 	});
 }
 
@@ -104,42 +118,51 @@ function explainEnd(operation: Operation): Failure {
 	});
 }
 
+/** Returns the operation that follows from the end by itself. */
 async function endAbandoned(
-	trx: Db,
+	context: WishContext,
 	operation: Operation,
 	failure: Failure,
-): Promise<void> {
+): Promise<OperationId | undefined> {
+	const { db: trx } = context;
 	const error = recordFailure(failure);
 	const state = stateAfter[failure.code] ?? "failed";
+	const consequence =
+		operation.state === "queued" || state === "cancelled"
+			? undefined
+			: await decideConsequence(context, operation, state);
+	const end =
+		state === "cancelled"
+			? { error, event: tellCancelled(operation) }
+			: tellEnd(operation, { state, error }, consequence);
 	const ended = endRunning(operation.phases, state, error);
 	const closed = await closeAbandoned(trx, operation.id, {
 		state,
-		error,
+		error: end.error,
 		phases: ended.phases,
 		forced: state === "cancelled",
 	});
-	if (!closed) return;
+	if (!closed) return undefined;
 	if (operation.state === "queued") await leaveUnbegun(trx, operation);
 	else await leaveUnsuccessful(trx, operation);
 	await appendEvents(
 		trx,
 		{ environment: operation.environment, operation: operation.id },
-		[
-			...ended.events,
-			state === "cancelled"
-				? {
-						type: "operation.cancelled",
-						data: {
-							kind: operation.kind,
-							by: operation.cancellation?.requestedBy ?? "",
-							forced: true,
-							exists: null,
-						},
-					}
-				: { type: `operation.${state}`, data: { kind: operation.kind, error } },
-		],
+		[...ended.events, end.event],
 	);
+	await consequence?.carryOut();
+	return consequence?.rollback;
 }
+
+const tellCancelled = ({ kind, cancellation }: Operation): NewEvent => ({
+	type: "operation.cancelled",
+	data: {
+		kind,
+		by: cancellation?.requestedBy ?? "",
+		forced: true,
+		exists: null,
+	},
+});
 
 async function leaveUnbegun(
 	trx: Db,

@@ -67,6 +67,8 @@ export interface Work {
 	/** Aborts when the phase is over its deadline, the lease is lost or the worker stops. */
 	readonly signal: AbortSignal;
 	readonly record: (event: NewEvent) => void;
+	/** Runs a transaction as the owner of the operation; see `writeAsOwner`. */
+	readonly write: <T>(work: (trx: Db) => Promise<T>) => Promise<T>;
 	readonly findings: Findings;
 }
 

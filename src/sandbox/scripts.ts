@@ -56,13 +56,14 @@ async function runContainer(
 	writeFileSync(message, "");
 	// The configuration of the pod's Secret names servers that do not run here.
 	writeFileSync(join(own, "tools.yaml"), `uri: '${uri}'\n`, { mode: 0o600 });
+	const variables = readVariables(container, pod);
 	const [command = "true", ...args] = container.command ?? [];
 	const child = spawn(command, args, {
 		cwd: own,
 		detached: true,
 		stdio: "ignore",
 		env: {
-			...readVariables(container, pod),
+			...variables,
 			PATH: [
 				dirname(requireTool(tools, "mongodump")),
 				dirname(requireTool(tools, "mongorestore")),
@@ -76,7 +77,7 @@ async function runContainer(
 			TOOLS_CONFIG: join(own, "tools.yaml"),
 			TERMINATION_LOG: message,
 			// mongorestore names the collection in each index, which the stand-in does not take.
-			RESTORE_OPTIONS: "--noIndexRestore",
+			RESTORE_OPTIONS: `${variables.RESTORE_OPTIONS ?? ""} --noIndexRestore`,
 		},
 	});
 	const { pid } = child;

@@ -37,6 +37,30 @@ export async function loadBundle(db: Db, digest: string): Promise<Bundle> {
 		.executeTakeFirstOrThrow();
 }
 
+/** Whether the code of that digest is kept. */
+export async function hasBundle(db: Db, digest: string): Promise<boolean> {
+	const row = await db
+		.selectFrom("bundles")
+		.select("digest")
+		.where("digest", "=", digest)
+		.executeTakeFirst();
+	return row !== undefined;
+}
+
+/** The digest that a version has; undefined where no code of it was ever kept. */
+export async function findDigest(
+	db: Db,
+	{ name, version }: BlueprintVersion,
+): Promise<string | undefined> {
+	const row = await db
+		.selectFrom("blueprints")
+		.select("digest")
+		.where("name", "=", name)
+		.where("version", "=", version)
+		.executeTakeFirst();
+	return row?.digest;
+}
+
 /** The digest of a version of the environment's blueprint, to be written into a new revision; null where it is not known. */
 export const selectDigest = (environment: EnvironmentId, version: string) =>
 	sql<

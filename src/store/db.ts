@@ -9,8 +9,10 @@ import {
 	sql,
 } from "kysely";
 import pg from "pg";
+import type { BackupPlace, BackupReason } from "../domain/backup.ts";
 import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
 import type {
+	BackupId,
 	EnvironmentId,
 	OperationId,
 	PreviewId,
@@ -155,6 +157,9 @@ export interface Tables {
 		keeps_backups: Generated<boolean>;
 		options: JSONColumnType<OperationOptions, string | undefined, string>;
 		caused_by: OperationId | null;
+		is_touched: Generated<boolean>;
+		restore_begun_at: OptionalTime;
+		restored_at: OptionalTime;
 		not_before: OptionalTime;
 		enqueued_at: Time;
 		created_at: Time;
@@ -178,6 +183,24 @@ export interface Tables {
 		result: JSONColumnType<PreviewResult | null, string | undefined, string>;
 		created_at: Time;
 		expires_at: OptionalTime;
+	};
+	backups: {
+		id: BackupId;
+		environment_id: EnvironmentId;
+		operation_id: OperationId;
+		revision: number;
+		release: string;
+		reason: BackupReason;
+		place: BackupPlace;
+		name: string;
+		taken_at: ColumnType<Date, Date, never>;
+		bytes: number;
+		parts: number;
+		oplog: boolean;
+		sha256: string;
+		expires_at: ColumnType<Date, Date, Date>;
+		gone_at: OptionalTime;
+		created_at: Time;
 	};
 	installation: { name: string; value: Buffer };
 	events: {
@@ -231,6 +254,18 @@ export function openDatabase(options: {
 		dialect: new PostgresDialect({ pool: prepareStatements(pool) }),
 	});
 	return { db, close: () => db.destroy() };
+}
+
+/** Within a transaction of the caller's it is a part of that; otherwise it is one of its own. */
+export const transact = <T>(db: Db, work: (trx: Db) => Promise<T>) =>
+	db.isTransaction ? work(db) : db.transaction().execute(work);
+
+/** Does something within a transaction and takes back what it wrote, but not what it found out. */
+export async function rehearse<T>(trx: Db, work: () => Promise<T>): Promise<T> {
+	await sql`savepoint rehearsal`.execute(trx);
+	const found = await work();
+	await sql`rollback to savepoint rehearsal`.execute(trx);
+	return found;
 }
 
 /** The text of a jsonb value. PostgreSQL refuses NUL and lone surrogates, which a message of others may hold. */

@@ -238,3 +238,16 @@ export async function listLivingEnvironments(
 		.orderBy("e.created_at")
 		.execute();
 }
+
+/** The tenant that an environment belongs to, which never changes. */
+export async function loadEnvironmentTenant(
+	db: Db,
+	id: EnvironmentId,
+): Promise<TenantId> {
+	const row = await db
+		.selectFrom("environments")
+		.select("tenant_id")
+		.where("id", "=", id)
+		.executeTakeFirstOrThrow();
+	return row.tenant_id;
+}

@@ -8,6 +8,7 @@ import {
 	type Changes,
 	decideDeadlines,
 	type FinalState,
+	isTouching,
 	leaseMs,
 	type Operation,
 	operationKinds,
@@ -231,8 +232,26 @@ export async function recordProgress(
 		.set({
 			phase: progress.phase,
 			phases: JSON.stringify(progress.phases),
+			...(isTouching(progress.phase) && { is_touched: true }),
 			...(progress.changes && { changes: JSON.stringify(progress.changes) }),
 		})
+		.executeTakeFirst();
+	if (result.numUpdatedRows === 0n) throw lostLease(lease);
+}
+
+/** Writes how far a restore is. "untouched": nothing of the backup is in the databases. Throws `lease_lost`. */
+export async function recordRestore(
+	db: Db,
+	lease: Lease,
+	restore: "untouched" | "begun" | "done",
+): Promise<void> {
+	const now = sql<Date>`now()`;
+	const result = await owned(db, lease)
+		.set(
+			restore === "done"
+				? { restored_at: now }
+				: { restore_begun_at: restore === "begun" ? now : null },
+		)
 		.executeTakeFirst();
 	if (result.numUpdatedRows === 0n) throw lostLease(lease);
 }

@@ -53,7 +53,18 @@ export const toOperation = (row: OperationRow): Operation => ({
 	keepsBackups: row.keeps_backups,
 	options: row.options,
 	causedBy: row.caused_by,
+	isTouched: row.is_touched,
+	restore: decideRestore(row),
 });
+
+const decideRestore = (
+	row: Pick<OperationRow, "restore_begun_at" | "restored_at">,
+): Operation["restore"] =>
+	row.restored_at !== null
+		? "done"
+		: row.restore_begun_at !== null
+			? "begun"
+			: null;
 
 export async function createOperation(
 	db: Db,
@@ -211,7 +222,7 @@ export async function supersedeQueued(
 	return rows.map(toOperation);
 }
 
-/** The operation of this kind that waits or runs, if there is one. */
+/** The newest operation of this kind that waits or runs, if there is one. */
 export async function findOpenOperation(
 	db: Db,
 	environment: EnvironmentId,
@@ -221,7 +232,7 @@ export async function findOpenOperation(
 		.where("environment_id", "=", environment)
 		.where("kind", "=", kind)
 		.where("finished_at", "is", null)
-		.orderBy("sequence")
+		.orderBy("sequence", "desc")
 		.executeTakeFirst();
 	return row && toOperation(row);
 }

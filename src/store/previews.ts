@@ -1,7 +1,7 @@
 // What orders would change, and what that was worked out from.
 import { sql } from "kysely";
 import type { EnvironmentId, OperationId, PreviewId } from "../domain/ids.ts";
-import { finalStates, turnKinds } from "../domain/operation.ts";
+import { finalStates, type Operation, turnKinds } from "../domain/operation.ts";
 import type {
 	Preview,
 	PreviewBasis,
@@ -10,9 +10,9 @@ import type {
 	PreviewResult,
 } from "../domain/preview.ts";
 import { previewLastsMs } from "../domain/preview.ts";
-import { selectDigest } from "./bundles.ts";
 import { type Db, toJsonb } from "./db.ts";
 import type { Scope } from "./environments.ts";
+import { toOperation } from "./operations.ts";
 
 /** With what nobody is shown. */
 export interface StoredPreview extends Preview {
@@ -25,7 +25,7 @@ export interface StoredPreview extends Preview {
 
 export async function createPreview(
 	db: Db,
-	preview: Omit<PreviewBasis, "programDigest" | "stateVersion"> & {
+	preview: Omit<PreviewBasis, "stateVersion"> & {
 		readonly id: PreviewId;
 		readonly environment: EnvironmentId;
 		readonly operation: OperationId;
@@ -35,19 +35,18 @@ export async function createPreview(
 		readonly facts: PreviewFacts;
 	},
 ): Promise<void> {
-	const { environment, blueprintVersion } = preview;
 	await db
 		.insertInto("previews")
 		.values({
 			id: preview.id,
-			environment_id: environment,
+			environment_id: preview.environment,
 			operation_id: preview.operation,
 			verb: preview.verb,
 			order_digest: preview.orderDigest,
 			desired_revision: preview.desiredRevision,
 			lifecycle: preview.lifecycle,
-			blueprint_version: blueprintVersion,
-			program_digest: selectDigest(environment, blueprintVersion),
+			blueprint_version: preview.blueprintVersion,
+			program_digest: preview.programDigest,
 			wish: preview.wish,
 			facts: JSON.stringify(preview.facts),
 		})
@@ -129,16 +128,21 @@ export async function forgetWishes(db: Db): Promise<void> {
 	);
 }
 
-/** The digest of a version of the environment's blueprint; null where its code is not kept. */
-export async function findDigest(
+/** Writes into the row of an operation to which preview its order was bound. */
+export async function noteBound(
 	db: Db,
-	environment: EnvironmentId,
-	version: string,
-): Promise<string | null> {
+	operation: OperationId,
+	preview: PreviewId,
+): Promise<Operation> {
 	const row = await db
-		.selectNoFrom(selectDigest(environment, version).as("digest"))
-		.executeTakeFirst();
-	return row?.digest ?? null;
+		.updateTable("operations")
+		.set({
+			options: sql<string>`options || ${JSON.stringify({ preview })}::jsonb`,
+		})
+		.where("id", "=", operation)
+		.returningAll()
+		.executeTakeFirstOrThrow();
+	return toOperation(row);
 }
 
 export interface StateSerial {

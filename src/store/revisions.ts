@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Revision } from "../domain/environment.ts";
+import { movingKinds, type Revision } from "../domain/environment.ts";
 import type { EnvironmentId } from "../domain/ids.ts";
 import { type ShownParameters, shownParameters } from "../domain/parameters.ts";
 import type { Release } from "../domain/release.ts";
@@ -25,6 +25,8 @@ export interface NewRevision {
 	readonly power?: Power;
 	/** The revision whose content it repeats. */
 	readonly basedOn?: number;
+	/** Of the code that it runs. Undefined: of the code that this version of the blueprint has. */
+	readonly digest?: string | null;
 }
 
 export async function createRevision(
@@ -43,7 +45,9 @@ export async function createRevision(
 			parameters: JSON.stringify(revision.parameters),
 			power: revision.power ?? "on",
 			based_on: revision.basedOn ?? null,
-			digest: selectDigest(revision.environment, revision.blueprintVersion),
+			digest:
+				revision.digest ??
+				selectDigest(revision.environment, revision.blueprintVersion),
 		})
 		.execute();
 }
@@ -89,16 +93,22 @@ const selectBegun = (db: Db, environment: EnvironmentId) =>
 		.select("o.revision_to")
 		.where("o.environment_id", "=", environment)
 		.where("o.revision_to", "is not", null)
-		.where("o.started_at", "is not", null);
+		.where("o.is_touched", "=", true)
+		.where("o.kind", "in", movingKinds);
 
-/** The newest revision that somebody began to apply: nothing in the cluster can be of a later one. */
+/**
+ * The newest revision that somebody began to apply: nothing in the cluster can be of a later one. With `before`, the
+ * newest below that number: for the operation that leads to it, what it finds.
+ */
 export async function loadBegunRevision(
 	db: Db,
 	environment: EnvironmentId,
+	before: number | null = null,
 ): Promise<StoredRevision> {
 	return toRevision(
 		await selectRevisions(db, environment)
 			.where("number", "in", selectBegun(db, environment))
+			.$if(before !== null, (query) => query.where("number", "<", before))
 			.orderBy("number", "desc")
 			.limit(1)
 			.executeTakeFirstOrThrow(),
@@ -141,6 +151,21 @@ export async function loadReachedRevision(
 			.limit(1)
 			.executeTakeFirstOrThrow(),
 	);
+}
+
+/** The revisions that were brought to their end, newest first. */
+export async function listSucceededRevisions(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<StoredRevision[]> {
+	const succeeded = selectBegun(db, environment)
+		.where("o.state", "=", "succeeded")
+		.where("o.kind", "in", movingKinds);
+	const rows = await selectRevisions(db, environment)
+		.where("number", "in", succeeded)
+		.orderBy("number", "desc")
+		.execute();
+	return rows.map(toRevision);
 }
 
 /** The wished-for revision of each environment, by id. */

@@ -64,7 +64,10 @@ export async function requestCancel(
 	return row && toOperation(row);
 }
 
-/** The newest operation of an environment that a worker has begun, of those that move its lifecycle. */
+/**
+ * The newest operation of an environment that a worker has begun, of those that move its lifecycle. One that ended
+ * before it touched anything has left what was there before.
+ */
 export async function findLastBegun(
 	db: Db,
 	environment: EnvironmentId,
@@ -75,6 +78,13 @@ export async function findLastBegun(
 		.where("environment_id", "=", environment)
 		.where("started_at", "is not", null)
 		.where("kind", "in", movingKinds)
+		.where((eb) =>
+			eb.or([
+				eb("is_touched", "=", true),
+				eb("finished_at", "is", null),
+				eb("state", "=", "succeeded"),
+			]),
+		)
 		.orderBy("sequence", "desc")
 		.limit(1)
 		.executeTakeFirst();

@@ -3,7 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { BlueprintInput } from "../../src/domain/blueprint.ts";
+import {
+	type BlueprintInput,
+	currentVersions,
+} from "../../src/domain/blueprint.ts";
 import type { EngineRun } from "../../src/domain/engine.ts";
 import type { NewEvent } from "../../src/domain/event.ts";
 import { parameters } from "../../src/domain/parameters.ts";
@@ -49,7 +52,7 @@ export function givenRun(part: Partial<EngineRun> = {}): EngineRun {
 	return {
 		project: "impresario-maestro",
 		stack: "env-00000000000000000001",
-		blueprint: { name: "maestro", version: "1.0.0" },
+		blueprint: { name: "maestro", version: currentVersions.maestro },
 		input: givenInput(),
 		state: { url: "", environment: {} },
 		...part,

@@ -4,16 +4,20 @@ import type { z } from "zod";
 import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import { problem } from "../../src/contract/problem.ts";
+import type { EnvironmentId } from "../../src/domain/ids.ts";
 import { previewedOrder } from "../../src/domain/preview.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { roles } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { previewOrder } from "../../src/operations/preview.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
+import { loadOrdered } from "../support/ordered.ts";
 import {
 	type Door,
+	givenBackup,
 	givenEnvironment,
 	givenReadyEnvironment,
+	givenUpgradedEnvironment,
 	openDoor,
 	type Person,
 } from "./door.ts";
@@ -26,6 +30,10 @@ let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
 let preview: string;
+let upgradedEnvironment: string;
+let sleepyEnvironment: string;
+let keptEnvironment: EnvironmentId;
+let keptBackup: string;
 
 before(async () => {
 	door = await openDoor();
@@ -37,7 +45,11 @@ before(async () => {
 		environment: await givenReadyEnvironment(door),
 		order: previewedOrder.parse({ destroy: {} }),
 	});
-	preview = ordered.options.preview ?? "";
+	preview = loadOrdered(ordered).options.preview ?? "";
+	upgradedEnvironment = (await givenUpgradedEnvironment(door)).id;
+	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
+	keptEnvironment = (await givenReadyEnvironment(door)).id;
+	keptBackup = (await givenBackup(door, keptEnvironment)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	unwantedOperation = (await givenEnvironment(door)).operation.id;
 	spareToken = (
@@ -61,6 +73,16 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
 	previewEnvironment: () => ({ id: readyEnvironment, body: { destroy: {} } }),
 	findPreview: () => ({ id: preview }),
+	rollbackEnvironment: () => ({ id: upgradedEnvironment, body: {} }),
+	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
+	// It waits behind the order before.
+	wakeEnvironment: () => ({ id: sleepyEnvironment }),
+	backUpEnvironment: () => ({ id: readyEnvironment }),
+	restoreEnvironment: () => ({
+		id: keptEnvironment,
+		body: { backup: keptBackup },
+	}),
+	listBackups: () => ({ id: keptEnvironment }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

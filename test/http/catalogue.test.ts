@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { currentVersions } from "../../src/domain/blueprint.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { type Door, openDoor, readPointers } from "./door.ts";
 
@@ -19,7 +20,7 @@ test("a blueprint tells what it takes, as a JSON Schema", async () => {
 		inputSchema: Record<string, unknown>;
 	}[];
 	assert.equal(maestro?.name, "maestro");
-	assert.equal(maestro?.version, "1.0.0");
+	assert.equal(maestro?.version, currentVersions.maestro);
 	assert.deepEqual(maestro?.inputSchema.required, ["name"]);
 	assert.equal(maestro?.inputSchema.additionalProperties, false);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { currentVersions } from "../../src/domain/blueprint.ts";
 import { parameters } from "../../src/domain/parameters.ts";
 import {
 	type Door,
@@ -40,7 +41,7 @@ test("an order that says only a name is answered with a queued operation", async
 	assert.deepEqual(rest, {
 		name: "qa-1",
 		tenant: "acme",
-		blueprint: { name: "maestro", version: "1.0.0" },
+		blueprint: { name: "maestro", version: currentVersions.maestro },
 		release: "0.6.0",
 		size: "small",
 		parameters: parameters.parse({}),
@@ -244,7 +245,7 @@ test("revisions tell what was ordered", async () => {
 	assert.deepEqual(rest, {
 		environment: environment.id,
 		number: 1,
-		blueprint: { name: "maestro", version: "1.0.0" },
+		blueprint: { name: "maestro", version: currentVersions.maestro },
 		release: "0.6.0",
 		size: "small",
 		parameters: parameters.parse({}),

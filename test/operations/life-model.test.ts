@@ -477,6 +477,7 @@ async function sweepBoth(model: Model, real: Real): Promise<void> {
 	const sent = new Set<OperationId>();
 	await sweep({
 		db: real.db,
+		sealKey: installation.sealKey,
 		sender: {
 			async enqueue(id) {
 				sent.add(id);

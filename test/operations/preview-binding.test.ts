@@ -12,7 +12,7 @@ import {
 import type { Actor } from "../../src/domain/tenant.ts";
 import { Failure } from "../../src/failure.ts";
 import { createEnvironment } from "../../src/operations/create.ts";
-import { destroyEnvironment } from "../../src/operations/destroy.ts";
+import { placeOrder } from "../../src/operations/place-order.ts";
 import { previewOrder } from "../../src/operations/preview.ts";
 import { upgradeEnvironment } from "../../src/operations/upgrade.ts";
 import { loadEnvironment } from "../../src/store/environments.ts";
@@ -27,6 +27,7 @@ import {
 	givenInstallation,
 	type Installation,
 } from "../support/given.ts";
+import { loadOrdered } from "../support/ordered.ts";
 
 const one = `sha256:${"1".repeat(64)}`;
 const two = `sha256:${"2".repeat(64)}`;
@@ -79,26 +80,35 @@ async function givenPreview(
 	environment: Environment,
 	order: object = { upgrade: change },
 ): Promise<string> {
-	const { id } = await previewOrder(installation, actor, {
-		environment,
-		order: previewedOrder.parse(order),
-	});
+	const { id } = loadOrdered(
+		await previewOrder(installation, actor, {
+			environment,
+			order: previewedOrder.parse(order),
+		}),
+	);
 	assert.equal(await work(id), "final");
 	const operation = await findOperation(database.db, id, undefined);
 	assert.equal(operation?.state, "succeeded");
 	return operation?.options.preview ?? "";
 }
 
+const place = async (
+	environment: Environment,
+	previewId: string,
+	order: object,
+) =>
+	loadOrdered(
+		await placeOrder(installation, actor, {
+			environment,
+			order: previewedOrder.parse(order),
+			previewId,
+		}),
+	);
 const upgrade = (
 	environment: Environment,
 	previewId: string,
 	other: EnvironmentChange = change,
-) =>
-	upgradeEnvironment(installation, actor, {
-		environment,
-		change: other,
-		previewId,
-	});
+) => place(environment, previewId, { upgrade: other });
 
 /** That it is refused because of this, and that nothing was ordered. */
 async function refused(
@@ -134,29 +144,23 @@ test("a destroy may be bound, too", async () => {
 	const environment = await givenReady();
 	const previewId = await givenPreview(environment, { destroy: {} });
 	await refused(
-		() =>
-			destroyEnvironment(installation, actor, {
-				...environment,
-				keepsBackups: true,
-				previewId,
-			}),
+		() => place(environment, previewId, { destroy: { keepBackups: true } }),
 		environment,
 		"order",
 	);
-	const { options } = await destroyEnvironment(installation, actor, {
-		...environment,
-		previewId,
-	});
+	const { options } = await place(environment, previewId, { destroy: {} });
 	assert.equal(options.preview, previewId);
 });
 
 test("the environment has moved: another revision is wished for, or its lifecycle is another", async () => {
 	const environment = await givenReady();
 	const previewId = await givenPreview(environment);
-	const other = await upgradeEnvironment(installation, actor, {
-		environment,
-		change: { release: "0.6.2" },
-	});
+	const other = loadOrdered(
+		await upgradeEnvironment(installation, actor, {
+			environment,
+			change: { release: "0.6.2" },
+		}),
+	);
 	await refused(
 		() => upgrade(environment, previewId),
 		environment,
@@ -194,8 +198,7 @@ test("the inputs have moved: another order, or another verb", async () => {
 		);
 	}
 	await refused(
-		() =>
-			destroyEnvironment(installation, actor, { ...environment, previewId }),
+		() => place(environment, previewId, { destroy: {} }),
 		environment,
 		"order",
 	);
@@ -237,10 +240,12 @@ test("a preview that has expired, has no result or is of another environment bin
 	const foreign = await givenPreview(await givenReady());
 	for (const id of [foreign, "pre_00000000000000000000"])
 		await refused(() => upgrade(environment, id), environment, "preview");
-	const { options } = await previewOrder(installation, actor, {
-		environment,
-		order: { upgrade: change },
-	});
+	const { options } = loadOrdered(
+		await previewOrder(installation, actor, {
+			environment,
+			order: previewedOrder.parse({ upgrade: change }),
+		}),
+	);
 	await refused(
 		() => upgrade(environment, options.preview ?? ""),
 		environment,

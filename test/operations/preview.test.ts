@@ -37,6 +37,7 @@ import {
 	type Installation,
 	silentLog,
 } from "../support/given.ts";
+import { loadOrdered, loadUnneeded } from "../support/ordered.ts";
 import { until } from "../support/until.ts";
 
 let database: TestDatabase;
@@ -70,16 +71,20 @@ async function givenReady(): Promise<Environment> {
 	assert.equal(await work(create.id), "final");
 	return load(create.environment);
 }
-const preview = (environment: Environment, order: object) =>
-	previewOrder(installation, actor, {
-		environment,
-		order: previewedOrder.parse(order),
-	});
-const upgrade = (environment: Environment, release: string) =>
-	upgradeEnvironment(installation, actor, {
-		environment,
-		change: { release },
-	});
+const preview = async (environment: Environment, order: object) =>
+	loadOrdered(
+		await previewOrder(installation, actor, {
+			environment,
+			order: previewedOrder.parse(order),
+		}),
+	);
+const upgrade = async (environment: Environment, release: string) =>
+	loadOrdered(
+		await upgradeEnvironment(installation, actor, {
+			environment,
+			change: { release },
+		}),
+	);
 async function findResult(id: OperationId) {
 	const { options } = await find(id);
 	const found = await findPreview(
@@ -259,7 +264,7 @@ test("its failure, its cancellation and its loss leave the environment as it is"
 		.set({ created_at: new Date(0) })
 		.where("id", "=", lost.id)
 		.execute();
-	await sweep({ db: database.db, sender: installation.sender, log: silentLog });
+	await sweep({ ...installation, log: silentLog });
 	assert.equal((await find(lost.id)).state, "timed_out");
 	assert.deepEqual(await load(environment.id), environment);
 	for (const { id } of [failing, cancelled, lost])
@@ -269,7 +274,6 @@ test("its failure, its cancellation and its loss leave the environment as it is"
 test("what the verb refuses its preview refuses, in the same words", async () => {
 	const environment = await givenReady();
 	for (const change of [
-		{ release: "0.6.0" },
 		{ release: "9.9.9" },
 		{ parameters: { storage: { mongodb: "1Gi" } } },
 	]) {
@@ -291,6 +295,11 @@ test("what the verb refuses its preview refuses, in the same words", async () =>
 			),
 		);
 	}
+	const wanted = previewedOrder.parse({ upgrade: { release: "0.6.0" } });
+	const { nothingToDo } = loadUnneeded(
+		await previewOrder(installation, actor, { environment, order: wanted }),
+	);
+	assert.match(nothingToDo, /nothing to change/);
 	const gone = await destroyEnvironment(installation, actor, environment);
 	await work(gone.id);
 	await assert.rejects(preview(environment, { destroy: {} }), /is destroyed/);

@@ -34,6 +34,7 @@ import {
 	type Installation,
 	silentLog,
 } from "../support/given.ts";
+import { loadOrdered, loadUnneeded } from "../support/ordered.ts";
 import { until } from "../support/until.ts";
 
 let database: TestDatabase;
@@ -68,8 +69,10 @@ async function givenReady(spec: object = {}): Promise<Environment> {
 }
 const work = (id: Parameters<typeof attempt>[2], script: Script = {}) =>
 	attempt(installation, makeScriptedWorld(script), id);
-const upgrade = (environment: Environment, change: EnvironmentChange) =>
+const ask = (environment: Environment, change: EnvironmentChange) =>
 	upgradeEnvironment(installation, actor, { environment, change });
+const upgrade = async (environment: Environment, change: EnvironmentChange) =>
+	loadOrdered(await ask(environment, change));
 
 const refuses =
 	(code: FailureCode, message = /./, pointers: readonly string[] = []) =>
@@ -278,7 +281,7 @@ test("a wait that goes on when the engine is over is ended", async () => {
 	assert.equal((await find(operation.id)).error?.code, "engine_failed");
 });
 
-test("what would change nothing is refused and writes nothing", async () => {
+test("what would change nothing is answered so and writes nothing", async () => {
 	const environment = await givenReady({ parameters: { theme: "dark" } });
 	for (const change of [
 		{ release: "0.6.0" },
@@ -286,14 +289,17 @@ test("what would change nothing is refused and writes nothing", async () => {
 		{ parameters: {} },
 		{ parameters: { theme: "dark", logo: null } },
 	] as const)
-		await assert.rejects(
-			upgrade(environment, change),
-			refuses("conflict", /nothing to change.*revision 1/),
-		);
+		assert.deepEqual(loadUnneeded(await ask(environment, change)), {
+			environment: environment.id,
+			nothingToDo:
+				"There is nothing to change: it runs exactly that already, as revision 1.",
+			revision: 1,
+		});
 	const ordered = await upgrade(environment, { release: "0.6.1" });
-	await assert.rejects(
-		upgrade(environment, { release: "0.6.1" }),
-		refuses("conflict", /on its way already, as revision 2/),
+	const again = await ask(environment, { release: "0.6.1" });
+	assert.match(
+		loadUnneeded(again).nothingToDo,
+		/on its way already, as revision 2/,
 	);
 	assert.equal((await listRevisions(database.db, environment.id)).length, 2);
 	assert.equal((await find(ordered.id)).state, "queued");
@@ -475,6 +481,11 @@ const allowed: Record<Lifecycle, { ran: boolean; never: boolean }> = {
 	creating: { ran: false, never: false },
 	ready: { ran: true, never: true },
 	upgrading: { ran: true, never: true },
+	rolling_back: { ran: true, never: true },
+	hibernating: { ran: false, never: false },
+	hibernated: { ran: false, never: false },
+	waking: { ran: true, never: true },
+	restoring: { ran: false, never: false },
 	destroying: { ran: false, never: false },
 	destroyed: { ran: false, never: false },
 	failed: { ran: true, never: false },

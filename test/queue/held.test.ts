@@ -12,6 +12,7 @@ import {
 	givenInstallation,
 	givenOrder,
 	silentLog,
+	testSealKey,
 } from "../support/given.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";
@@ -63,7 +64,12 @@ for (const [kind, findUrl] of Object.entries(urls)) {
 		await sql`update operations set enqueued_at = now() - interval '11 seconds' where id = ${id}`.execute(
 			database.db,
 		);
-		await sweep({ db: database.db, sender, log: silentLog });
+		await sweep({
+			db: database.db,
+			sealKey: testSealKey,
+			sender,
+			log: silentLog,
+		});
 		await until("the next worker has it", () => received.includes(id), {
 			timeoutMs: 5_000,
 		});

@@ -4,8 +4,10 @@ import type { AwsAccess, Cloud, OwnedStorage } from "../../src/domain/aws.ts";
 import type { BlueprintOutputs } from "../../src/domain/blueprint.ts";
 import type {
 	Backup,
+	BackupRequest,
 	Cluster,
 	ClusterHooks,
+	RestoreRequest,
 	StockRequest,
 } from "../../src/domain/cluster.ts";
 import type {
@@ -30,7 +32,8 @@ export const scriptedOutputs: BlueprintOutputs = {
 
 export const scriptedBackup: Backup = {
 	name: "20260102T030405Z-abcde",
-	takenAt: "2026-01-02T03:04:05Z",
+	// Not long ago, or its time would be over.
+	takenAt: new Date().toISOString(),
 	bytes: 1024,
 	parts: 4,
 	oplog: true,
@@ -58,8 +61,17 @@ export interface Script {
 	previewDestroy?: Step<Partial<EngineOutcome> | undefined>;
 	ready?: (hooks: ClusterHooks) => Promise<void>;
 	rolledOut?: (hooks: ClusterHooks) => Promise<void>;
+	stopped?: (hooks: Pick<ClusterHooks, "signal">) => Promise<void>;
 	gone?: (hooks: ClusterHooks) => Promise<void>;
 	verify?: (hooks: ClusterHooks) => Promise<Record<string, string>>;
+	backUp?: (
+		request: BackupRequest,
+		hooks: ClusterHooks,
+	) => Promise<Backup | undefined>;
+	restore?: (
+		request: RestoreRequest,
+		hooks: ClusterHooks,
+	) => Promise<Backup | undefined>;
 	stock?: (request: StockRequest) => Promise<readonly Existing[]>;
 	/** What an account still has of an environment. */
 	owned?: (environment: string) => Promise<readonly OwnedStorage[]>;
@@ -122,6 +134,12 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 				);
 				await script.rolledOut?.(hooks);
 			},
+			async waitUntilStopped(_namespace, parts, hooks) {
+				calls.push(
+					parts.length > 3 ? "stopped" : `stopped: ${parts.join(" ")}`,
+				);
+				await script.stopped?.(hooks);
+			},
 			async deleteNamespace(_namespace, _environment, hooks) {
 				calls.push("gone");
 				await script.gone?.(hooks);
@@ -137,13 +155,16 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 				calls.push("stock");
 				return (await script.stock?.(request)) ?? [];
 			},
-			async backUp() {
+			async backUp(request, hooks) {
 				calls.push("backUp");
-				return scriptedBackup;
+				return (await script.backUp?.(request, hooks)) ?? scriptedBackup;
 			},
-			async restore() {
-				calls.push("restore");
-				return scriptedBackup;
+			async restore(request, hooks) {
+				calls.push(request.dryRun ? "check" : "restore");
+				return (await script.restore?.(request, hooks)) ?? scriptedBackup;
+			},
+			async endRestore() {
+				calls.push("endRestore");
 			},
 			listNamespaces: async () => [],
 			listObjects: async () => [],

@@ -1,7 +1,9 @@
 // The end of an attempt that succeeded: operation, environment and last events in one transaction.
+import { backupPlaces } from "../../domain/backup.ts";
 import { lifecycleAfter, movesLifecycle } from "../../domain/environment.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import { noChanges, type PhaseRecord } from "../../domain/operation.ts";
+import { keepBackups, markGone } from "../../store/backups.ts";
 import type { Db } from "../../store/db.ts";
 import {
 	lockEnvironment,
@@ -58,19 +60,29 @@ async function settle(trx: Db, work: Work): Promise<NewEvent> {
 	const { operation, findings } = work;
 	const environment = await lockEnvironment(trx, operation.environment);
 	const revision = operation.revisionTo ?? environment.desiredRevision;
+	const isAsleep = operation.kind === "hibernate";
 	await updateEnvironment(trx, environment.id, {
 		lifecycle: await decideLifecycle(
 			trx,
 			environment,
 			lifecycleAfter(operation.kind, true),
 		),
-		health: "healthy",
+		health: isAsleep ? "unknown" : "healthy",
 		revision,
 		endpoints: take(work, "outputs").endpoints,
-		versions: findings.versions ?? {},
+		// What sleeps was not asked; it is what it was.
+		...(isAsleep ? {} : { versions: findings.versions ?? {} }),
 		warnings: take(work, "outputs").warnings ?? [],
 	});
-	return { type: "environment.ready", data: { revision } };
+	const { parameters, target } = take(work, "run").input;
+	await keepBackups(trx, environment.id, {
+		retentionDays: parameters.backups.retentionDays,
+		place: target.aws === null ? "claim" : "bucket",
+	});
+	return {
+		type: isAsleep ? "environment.hibernated" : "environment.ready",
+		data: { revision },
+	};
 }
 
 async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {
@@ -83,6 +95,11 @@ async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {
 		warnings: [],
 	});
 	await deleteSecrets(trx, operation.environment);
+	await markGone(
+		trx,
+		operation.environment,
+		operation.keepsBackups ? ["claim"] : backupPlaces,
+	);
 	return { type: "environment.destroyed", data: {} };
 }
 

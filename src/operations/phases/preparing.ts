@@ -1,8 +1,9 @@
 // Loads what is wished for, opens the secrets and connects to the target.
 import type { AwsAccess } from "../../domain/aws.ts";
+import type { EngineRun } from "../../domain/engine.ts";
 import type { Environment } from "../../domain/environment.ts";
+import type { EnvironmentId } from "../../domain/ids.ts";
 import { projectName, runPlace, stackName } from "../../domain/names.ts";
-import type { Parameters } from "../../domain/parameters.ts";
 import { type Secrets, secretNames } from "../../domain/secret.ts";
 import type { BlueprintName } from "../../domain/spec.ts";
 import { Failure } from "../../failure.ts";
@@ -16,28 +17,35 @@ import { loadRevision, type StoredRevision } from "../../store/revisions.ts";
 import { listSealedSecrets } from "../../store/secrets.ts";
 import { loadTarget, loadTargetAccess } from "../../store/targets.ts";
 import { loadParameters, secretPlace } from "../parameters.ts";
-import { loadPlanned } from "../preview.ts";
+import { loadPlanned, type PlannedRevision } from "../preview.ts";
 import { targetPlace } from "../target.ts";
-import type { Work } from "../work.ts";
+import type { Tools, Work } from "../work.ts";
 
 export async function prepare(work: Work): Promise<void> {
-	const { tools, operation } = work;
+	const { tools, operation, findings } = work;
 	const environment = await loadEnvironment(tools.db, operation.environment);
-	const { number, revision, parameters } = await loadAim(work, environment);
-	const targetId = await loadEnvironmentTarget(tools.db, environment.id);
-	const target = await loadTarget(tools.db, targetId);
-	const access = await loadTargetAccess(tools.db, targetId);
-	const kubeconfig = open(
-		tools.sealKey,
-		targetPlace(target.name),
-		access.kubeconfig,
-	);
+	// A destroy runs the program of the newest revision, because only it names what there is.
+	const number = operation.revisionTo ?? environment.desiredRevision;
+	const revision: StoredRevision | PlannedRevision =
+		operation.kind === "preview"
+			? (await loadPlanned(tools, operation)).planned
+			: await loadRevision(tools.db, environment.id, number);
+	const run = await loadRun(work, environment, revision);
+	findings.environment = environment;
+	findings.cluster = tools.connectCluster(run.input.target.kubeconfig);
+	findings.run = run;
+}
 
-	work.findings.environment = environment;
-	work.findings.cluster = tools.connectCluster(kubeconfig);
+/** A run of the engine that brings the environment to a revision. Holds secrets. */
+export async function loadRun(
+	work: Work,
+	environment: Environment,
+	revision: StoredRevision & Partial<Pick<PlannedRevision, "opened">>,
+): Promise<EngineRun> {
+	const { tools, operation } = work;
 	const stack = stackName(environment.id);
 	const place = runPlace(operation);
-	work.findings.run = {
+	return {
 		project: projectName(environment.blueprint),
 		stack,
 		state: tools.engineState.describe(work.lease, place),
@@ -54,69 +62,43 @@ export async function prepare(work: Work): Promise<void> {
 			environmentName: environment.name,
 			tenant: environment.tenant,
 			namespace: environment.namespace,
-			revision: number,
+			revision: revision.number,
 			keepBackups: operation.keepsBackups,
 			size: revision.size,
 			release: revision.release,
 			labels: environment.labels,
-			parameters,
+			parameters:
+				revision.opened ??
+				(await loadParameters(tools, environment.id, revision)),
+			power: revision.power,
 			secrets: await openSecrets(work),
-			target: {
-				kubeconfig,
-				clusterIdentifier: access.clusterIdentifier,
-				domain: target.domain,
-				ingressClass: target.ingressClass,
-				storageClass: target.storageClass,
-				aws:
-					access.aws === null
-						? null
-						: (JSON.parse(
-								open(
-									tools.sealKey,
-									targetPlace(target.name, "aws"),
-									access.aws,
-								),
-							) as AwsAccess),
-				settings: target.settings,
-				pullSecret:
-					access.pullSecret &&
-					open(
-						tools.sealKey,
-						targetPlace(target.name, "pull-secret"),
-						access.pullSecret,
-					),
-			},
+			target: await loadPlace(tools, environment.id),
 		},
 	};
 }
 
-/** What the operation brings the environment to. */
-interface Aim {
-	readonly number: number;
-	readonly revision: Pick<
-		StoredRevision,
-		"blueprintVersion" | "release" | "size" | "power" | "digest"
-	>;
-	readonly parameters: Parameters;
-}
-
-async function loadAim(
-	{ tools, operation }: Work,
-	{ id, desiredRevision }: Environment,
-): Promise<Aim> {
-	if (operation.kind === "preview") {
-		// No revision is made of what is only looked at.
-		const { preview, planned } = await loadPlanned(tools, operation);
-		const { number, wish, power } = planned;
-		const digest = preview.programDigest;
-		const { parameters } = wish;
-		return { number, revision: { ...wish, power, digest }, parameters };
-	}
-	// A destroy runs the program of the newest revision, because only it names what there is.
-	const number = operation.revisionTo ?? desiredRevision;
-	const revision = await loadRevision(tools.db, id, number);
-	const parameters = await loadParameters(tools, id, revision);
-	return { number, revision, parameters };
+async function loadPlace(
+	{ db, sealKey }: Tools,
+	environment: EnvironmentId,
+): Promise<EngineRun["input"]["target"]> {
+	const targetId = await loadEnvironmentTarget(db, environment);
+	const target = await loadTarget(db, targetId);
+	const access = await loadTargetAccess(db, targetId);
+	const openPart = (sealed: Buffer, part?: "aws" | "pull-secret") =>
+		open(sealKey, targetPlace(target.name, part), sealed);
+	return {
+		kubeconfig: openPart(access.kubeconfig),
+		clusterIdentifier: access.clusterIdentifier,
+		domain: target.domain,
+		ingressClass: target.ingressClass,
+		storageClass: target.storageClass,
+		aws:
+			access.aws === null
+				? null
+				: (JSON.parse(openPart(access.aws, "aws")) as AwsAccess),
+		settings: target.settings,
+		pullSecret: access.pullSecret && openPart(access.pullSecret, "pull-secret"),
+	};
 }
 
 async function openSecrets({ tools, operation }: Work): Promise<Secrets> {

@@ -18,6 +18,9 @@ export async function waitForCluster(work: Work): Promise<void> {
 		await cluster.waitUntilReady(namespace, {
 			signal,
 			onEvent(event) {
+				// At zero it is as it should be, and not what a reader calls ready.
+				if (event.type === "workload.ready" && operation.kind === "hibernate")
+					return;
 				if (
 					event.type === "workload.ready" &&
 					rolledOut?.has(identify(event.data))
