@@ -30,6 +30,7 @@ import {
 	listOperations,
 	retryOperation,
 } from "./operations.ts";
+import { findPreview, previewEnvironment } from "./previews.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
 import {
 	abortRollout,
@@ -50,6 +51,8 @@ export const api: readonly Endpoint[] = [
 	describeEnvironment,
 	refreshEnvironment,
 	upgradeEnvironment,
+	previewEnvironment,
+	findPreview,
 	rollbackEnvironment,
 	hibernateEnvironment,
 	wakeEnvironment,

@@ -9,11 +9,13 @@ import { schedule } from "../domain/schedule.ts";
 import { secretNames } from "../domain/secret.ts";
 import {
 	blueprintNames,
+	destroyOrder,
 	environmentChange,
 	environmentSpec,
 	extension,
 	labels,
 	powers,
+	previewReference,
 	rollbackOrder,
 	sizes,
 } from "../domain/spec.ts";
@@ -229,7 +231,9 @@ export const upgradeEnvironment = {
 	path: "/v1/environments/{id}:upgrade",
 	role: "operator",
 	params: byId,
-	body: environmentChange,
+	body: environmentChange.safeExtend({
+		previewId: previewReference.optional(),
+	}),
 	status: 202,
 	response: operation,
 	unneeded,
@@ -244,6 +248,7 @@ export const hibernateEnvironment = {
 	path: "/v1/environments/{id}:hibernate",
 	role: "operator",
 	params: byId,
+	query: z.strictObject({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	unneeded,
@@ -258,6 +263,7 @@ export const wakeEnvironment = {
 	path: "/v1/environments/{id}:wake",
 	role: "operator",
 	params: byId,
+	query: z.strictObject({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	unneeded,
@@ -288,7 +294,7 @@ export const rollbackEnvironment = {
 	path: "/v1/environments/{id}:rollback",
 	role: "operator",
 	params: byId,
-	body: rollbackOrder,
+	body: rollbackOrder.extend({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	unneeded,
@@ -315,14 +321,7 @@ export const destroyEnvironment = {
 	path: "/v1/environments/{id}",
 	role: "operator",
 	params: byId,
-	query: z.strictObject({
-		keepBackups: z
-			.boolean()
-			.default(false)
-			.describe(
-				"Leaves the bucket with the backups, where the target has AWS. Backups in the namespace go with it.",
-			),
-	}),
+	query: destroyOrder.extend({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	orders: true,

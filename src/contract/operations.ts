@@ -81,6 +81,8 @@ export const operation = z.strictObject({
 		backup: z.enum(["required", "skip"]).optional(),
 		onFailure: z.enum(["rollback", "keep"]).optional(),
 		data: z.enum(["keep", "restore"]).optional(),
+		/** Of a preview: where its result is. Of an order: the preview that it was bound to. */
+		preview: z.string().optional(),
 		/** Of what the service ordered because an environment's time was over. */
 		reason: z.enum(endReasons).optional(),
 		/** The backup that is restored, or whose data a new environment begins with. */

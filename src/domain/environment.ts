@@ -117,6 +117,8 @@ const refusals: Record<Verb, Partial<Record<Lifecycle, string>>> = {
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
+	// Besides, what the previewed verb refuses.
+	preview: { destroyed: "It is destroyed." },
 	backup: {
 		creating: "It is being created: there is nothing to back up yet.",
 		hibernating: "It is being hibernated. Wake it first.",
@@ -270,6 +272,7 @@ export const lifecycleDuring: Readonly<
 > = {
 	create: "creating",
 	upgrade: "upgrading",
+	preview: undefined,
 	rollback: "rolling_back",
 	hibernate: "hibernating",
 	wake: "waking",

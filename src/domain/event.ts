@@ -4,9 +4,10 @@ import type { StageName } from "./blueprint.ts";
 import type { DriftItem } from "./drift.ts";
 import type { EndReason, OnExpiry } from "./expiry.ts";
 import type { Health, HealthReason } from "./health.ts";
-import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId, PreviewId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Origin } from "./origin.ts";
+import type { Risk } from "./preview.ts";
 import type { SecretName } from "./secret.ts";
 import type { Existing } from "./stock.ts";
 
@@ -98,6 +99,7 @@ export interface EventData {
 	"verification.passed": {
 		readonly versions: Readonly<Record<string, string>>;
 	};
+	"preview.completed": { readonly preview: PreviewId; readonly risk: Risk };
 	"backup.completed": BackupData & {
 		/** What ran when it was taken. */
 		readonly revision: number;
@@ -197,6 +199,7 @@ export const eventTypes = Object.keys({
 	"workload.ready": 0,
 	"workload.stuck": 0,
 	"verification.passed": 0,
+	"preview.completed": 0,
 	"backup.completed": 0,
 	"backup.checked": 0,
 	"backup.restored": 0,

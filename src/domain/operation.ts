@@ -1,7 +1,7 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
 import type { EndReason } from "./expiry.ts";
-import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId, PreviewId } from "./ids.ts";
 import type { SecretName } from "./secret.ts";
 import type { Existing } from "./stock.ts";
 
@@ -15,9 +15,16 @@ export const operationKinds = [
 	"wake",
 	"refresh",
 	"rollback",
+	"preview",
 	"destroy",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
+
+/** A preview only looks, so it waits for nobody and nobody waits for it; the unique index of `operations` says the same. */
+export const takesTurn = (kind: OperationKind): boolean => kind !== "preview";
+
+export const turnKinds: readonly OperationKind[] =
+	operationKinds.filter(takesTurn);
 
 /** Failed, cancelled, timed out, superseded and stalled are five things. */
 export const operationStates = [
@@ -85,6 +92,7 @@ export const mayBeRetried = (state: OperationState): boolean =>
 
 export const phaseNames = [
 	"preparing",
+	"previewing",
 	"checking",
 	"backing_up",
 	"quiescing",
@@ -118,6 +126,7 @@ export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 		"verifying",
 		"finishing",
 	],
+	preview: ["preparing", "previewing", "finishing"],
 	upgrade: [
 		"preparing",
 		"backing_up",
@@ -261,6 +270,7 @@ export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 /** How long each phase of most kinds may take, in milliseconds, counted from its start, where the target says nothing else. */
 const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
+	previewing: 5 * 60_000,
 	// As long as it takes to read all of a backup, or all of the databases.
 	checking: 30 * 60_000,
 	backing_up: 30 * 60_000,
@@ -433,6 +443,8 @@ export interface OperationOptions {
 	readonly onFailure?: "rollback" | "keep";
 	/** Of a rollback: whether the data go back, too. */
 	readonly data?: "keep" | "restore";
+	/** Of a preview: where its result is. Of an order: the preview that it was bound to. */
+	readonly preview?: PreviewId;
 	/** Of what the service ordered because an environment's time was over. */
 	readonly reason?: EndReason;
 	/** Of what restores, and of a create whose environment is to have data: which backup. */

@@ -17,6 +17,7 @@ import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { leftoverRoutes } from "./leftovers.ts";
 import { operationRoutes } from "./operations.ts";
+import { previewRoutes } from "./previews.ts";
 import { readPath, refuse } from "./refuse.ts";
 import { rolloutRoutes } from "./rollouts.ts";
 import { secretRoutes } from "./secrets.ts";
@@ -29,6 +30,7 @@ const routes: readonly Route[] = [
 	...cloneRoutes,
 	...secretRoutes,
 	...operationRoutes,
+	...previewRoutes,
 	...eventRoutes,
 	...catalogueRoutes,
 	...leftoverRoutes,

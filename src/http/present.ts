@@ -19,12 +19,8 @@ import { decidePower, type Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import { writeDuration } from "../domain/expiry.ts";
 import type { OperationId } from "../domain/ids.ts";
-import type { Operation } from "../domain/operation.ts";
-import {
-	findDataLoss,
-	type Operation,
-	type OperationOptions,
-} from "../domain/operation.ts";
+import type { Operation, OperationOptions } from "../domain/operation.ts";
+
 import type { Origin } from "../domain/origin.ts";
 import type { QueuePlace } from "../domain/queue.ts";
 import { type BlueprintName, blueprintNames } from "../domain/spec.ts";

@@ -24,6 +24,7 @@ import { checkBackup } from "./phases/checking.ts";
 import { copyBackup } from "./phases/copying.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
+import { previewProgram } from "./phases/previewing.ts";
 import { quiesce } from "./phases/quiescing.ts";
 import { refresh } from "./phases/refreshing.ts";
 import { restoreBackup } from "./phases/restoring.ts";
@@ -38,6 +39,7 @@ const runPhase: Record<
 	(work: Work) => Promise<void>
 > = {
 	preparing: prepare,
+	previewing: previewProgram,
 	checking: checkBackup,
 	backing_up: backUp,
 	quiescing: quiesce,

@@ -3,6 +3,7 @@ import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import { transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { findOpenOperation, supersedeQueued } from "../store/operations.ts";
 import {
@@ -28,11 +29,9 @@ export async function destroyEnvironment(
 	actor: Actor,
 	environment: Destruction,
 ): Promise<Operation> {
-	const operation = await context.db
-		.transaction()
-		.execute((trx) =>
-			destroyLocked({ ...context, db: trx }, actor, environment),
-		);
+	const operation = await transact(context.db, (trx) =>
+		destroyLocked({ ...context, db: trx }, actor, environment),
+	);
 	nudge(context, operation);
 	return operation;
 }

@@ -12,7 +12,7 @@ import type { RestoreOrder } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { findBackup } from "../store/backups.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import {
 	loadEnvironment,
 	loadEnvironmentTenant,
@@ -36,7 +36,7 @@ export async function restoreEnvironment(
 	ordered: { readonly environment: Environment; readonly order: RestoreOrder },
 ): Promise<Operation> {
 	const { order } = ordered;
-	const operation = await context.db.transaction().execute(async (trx) => {
+	const operation = await transact(context.db, async (trx) => {
 		const current = await lockEnvironment(trx, ordered.environment.id);
 		const reason =
 			refusal("restore", current) ?? (await refuseWaiting(trx, current));

@@ -5,12 +5,15 @@ import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import { problem } from "../../src/contract/problem.ts";
 import type { EnvironmentId, RolloutId } from "../../src/domain/ids.ts";
+import { previewedOrder } from "../../src/domain/preview.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { rolloutOrder } from "../../src/domain/rollout.ts";
 import { roles } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { orderRollout } from "../../src/operations/order-rollout.ts";
+import { previewOrder } from "../../src/operations/preview.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
+import { loadOrdered } from "../support/ordered.ts";
 import {
 	type Door,
 	givenBackup,
@@ -29,6 +32,7 @@ let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
 let rollout: string;
+let preview: string;
 let upgradedEnvironment: string;
 let sleepyEnvironment: string;
 let keptEnvironment: EnvironmentId;
@@ -41,6 +45,11 @@ before(async () => {
 	environment = given.environment.id;
 	operation = given.operation.id;
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
+	const ordered = await previewOrder(door.installation, door.operator.actor, {
+		environment: await givenReadyEnvironment(door),
+		order: previewedOrder.parse({ destroy: {} }),
+	});
+	preview = loadOrdered(ordered).options.preview ?? "";
 	upgradedEnvironment = (await givenUpgradedEnvironment(door)).id;
 	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
 	keptEnvironment = (await givenReadyEnvironment(door)).id;
@@ -84,6 +93,8 @@ const examples: Record<
 	// Before the upgrade, which moves it.
 	refreshEnvironment: () => ({ id: readyEnvironment, body: { repair: true } }),
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
+	previewEnvironment: () => ({ id: readyEnvironment, body: { destroy: {} } }),
+	findPreview: () => ({ id: preview }),
 	rollbackEnvironment: () => ({ id: upgradedEnvironment, body: {} }),
 	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
 	// It waits behind the order before.

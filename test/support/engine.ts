@@ -58,6 +58,8 @@ type Step<T> = (hooks: { signal: AbortSignal } & EngineHooks) => Promise<T>;
 export interface Script {
 	up?: Step<Partial<EngineOutcome> | undefined>;
 	destroy?: Step<Partial<EngineOutcome> | undefined>;
+	preview?: Step<Partial<EngineOutcome> | undefined>;
+	previewDestroy?: Step<Partial<EngineOutcome> | undefined>;
 	ready?: (hooks: ClusterHooks) => Promise<void>;
 	rolledOut?: (hooks: ClusterHooks) => Promise<void>;
 	stopped?: (hooks: Pick<ClusterHooks, "signal">) => Promise<void>;
@@ -101,7 +103,7 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 	const images: string[] = [];
 	const verifications: string[] = [];
 	const run =
-		(name: "up" | "destroy") =>
+		(name: keyof Engine) =>
 		async (
 			engineRun: EngineRun,
 			hooks: EngineHooks,
@@ -120,7 +122,12 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 		runs,
 		images,
 		verifications,
-		engine: { up: run("up"), destroy: run("destroy") },
+		engine: {
+			up: run("up"),
+			destroy: run("destroy"),
+			preview: run("preview"),
+			previewDestroy: run("previewDestroy"),
+		},
 		connectCluster: () => ({
 			async waitUntilReady(_namespace, hooks) {
 				calls.push("ready");

@@ -26,6 +26,8 @@ async function runEngine(work: Work): Promise<EngineOutcome> {
 			return tools.engine.destroy(run, hooks);
 		case "refresh":
 			return repair(work, (run) => tools.engine.up(run, hooks));
+		case "preview":
+			throw new Error("a preview applies nothing");
 		case "create":
 			// Nothing runs yet that one stage could disturb for another: everything at once.
 			return tools.engine.up(run, hooks);
