@@ -284,6 +284,7 @@ export const refreshEnvironment = {
 	}),
 	status: 202,
 	response: operation,
+	orders: true,
 } as const satisfies Endpoint;
 
 export const rollbackEnvironment = {

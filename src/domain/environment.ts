@@ -146,7 +146,6 @@ const refusals: Record<Verb, Partial<Record<Lifecycle, string>>> = {
 		restoring: "It is being restored.",
 		hibernating: "It is being hibernated. Wake it first.",
 		hibernated: "It is hibernated. Wake it first.",
-		waking: "It is waking up.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},

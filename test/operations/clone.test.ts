@@ -408,7 +408,7 @@ for (const lifecycle of lifecycles)
 	test(`one that is ${lifecycle} ${refused.includes(lifecycle) ? "has no copy, and it is said why" : "may be copied"}`, async () => {
 		const source = await givenReady();
 		await updateEnvironment(database.db, source.id, { lifecycle });
-		const order = { name: `of-${lifecycle}` };
+		const order = { name: `of-${lifecycle.replace("_", "-")}` };
 		if (refused.includes(lifecycle))
 			await assert.rejects(clone(source, order), refuses("conflict", /^It/));
 		else assert.equal((await clone(source, order)).kind, "create");
