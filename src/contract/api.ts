@@ -22,15 +22,17 @@ import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
 import { listLeftovers } from "./leftovers.ts";
 import {
+	approveOperation,
 	cancelOperation,
 	findOperation,
 	listOperations,
+	rejectOperation,
 	retryOperation,
 } from "./operations.ts";
 import { findPreview, previewEnvironment } from "./previews.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
 import { listTargets } from "./targets.ts";
-import { createTenant, listTenants } from "./tenants.ts";
+import { createTenant, listTenants, setTenant } from "./tenants.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
 export const api: readonly Endpoint[] = [
@@ -54,6 +56,8 @@ export const api: readonly Endpoint[] = [
 	findOperation,
 	cancelOperation,
 	retryOperation,
+	approveOperation,
+	rejectOperation,
 	listOperationEvents,
 	listBlueprints,
 	listReleases,
@@ -63,6 +67,7 @@ export const api: readonly Endpoint[] = [
 	listLeftovers,
 	listTenants,
 	createTenant,
+	setTenant,
 	listTokens,
 	createToken,
 	revokeToken,

@@ -1,5 +1,6 @@
 // A place to deploy to: one Kubernetes cluster, with the defaults that its environments take.
 import { z } from "zod";
+import { approvalRules } from "./approval.ts";
 import type { TargetId } from "./ids.ts";
 import { phaseNames } from "./operation.ts";
 
@@ -88,6 +89,11 @@ export const targetSettings = z.strictObject({
 		.default({})
 		.describe(
 			"How many seconds each phase of an operation may take here; a phase that is not named has the service's default.",
+		),
+	approvals: approvalRules
+		.default([])
+		.describe(
+			"Orders that wait until another actor than who ordered them approves them.",
 		),
 	prices: z
 		.strictObject({

@@ -110,6 +110,7 @@ export const presentOperation = (
 	},
 	options: operation.options,
 	causedBy: operation.causedBy,
+	approvedBy: operation.approvedBy,
 	dataLoss: findDataLoss(operation, new Date()),
 	exists:
 		operation.exists?.map(({ kind, count, notReady }) => ({
@@ -170,6 +171,7 @@ export const presentTarget = (target: Target): Item<typeof listTargets> => ({
 export const presentTenant = (tenant: Tenant): Output<typeof createTenant> => ({
 	id: tenant.id,
 	name: tenant.name,
+	approvals: [...tenant.approvals],
 	createdAt: presentTime(tenant.createdAt),
 });
 

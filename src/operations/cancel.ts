@@ -4,6 +4,7 @@ import { movesLifecycle } from "../domain/environment.ts";
 import { cancelAnswers, type Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import { forgetOrder } from "../store/approvals.ts";
 import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
@@ -57,9 +58,12 @@ async function endQueued(
 	const by = actor.name;
 	const cancelled = await context.db.transaction().execute(async (trx) => {
 		const current = await lockEnvironment(trx, environment);
+		const before = await findOperation(trx, id, undefined);
 		const ended = await cancelQueued(trx, id, by);
 		if (ended === undefined) return undefined;
-		if (movesLifecycle(kind)) {
+		await forgetOrder(trx, id);
+		// What awaits an approval has moved nothing yet.
+		if (movesLifecycle(kind) && before?.state === "queued") {
 			await updateEnvironment(trx, environment, {
 				lifecycle: await restoreLifecycle(trx, current),
 			});

@@ -9,6 +9,7 @@ import {
 	sql,
 } from "kysely";
 import pg from "pg";
+import type { ApprovalRule } from "../domain/approval.ts";
 import type { BackupPlace, BackupReason } from "../domain/backup.ts";
 import type { Endpoints, Health, Lifecycle } from "../domain/environment.ts";
 import type {
@@ -50,7 +51,13 @@ type OptionalTime = ColumnType<
 >;
 
 export interface Tables {
-	tenants: { id: TenantId; name: string; created_at: Time };
+	tenants: {
+		id: TenantId;
+		name: string;
+		approvals: JSONColumnType<ApprovalRule[], string | undefined, string>;
+		created_at: Time;
+	};
+	approvals: { operation_id: OperationId; token_id: TokenId; sealed: Buffer };
 	tokens: {
 		id: TokenId;
 		tenant_id: TenantId;
@@ -157,6 +164,9 @@ export interface Tables {
 		keeps_backups: Generated<boolean>;
 		options: JSONColumnType<OperationOptions, string | undefined, string>;
 		caused_by: OperationId | null;
+		needs_approval: Generated<boolean>;
+		approved_by: string | null;
+		approved_at: OptionalTime;
 		is_touched: Generated<boolean>;
 		restore_begun_at: OptionalTime;
 		restored_at: OptionalTime;

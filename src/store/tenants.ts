@@ -1,20 +1,23 @@
+import type { ApprovalRule } from "../domain/approval.ts";
 import { createTenantId, type TenantId } from "../domain/ids.ts";
 import type { Tenant } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
 import type { PageRequest } from "./page.ts";
 
-const columns = ["id", "name", "created_at"] as const;
+const columns = ["id", "name", "approvals", "created_at"] as const;
 
 interface Row {
 	id: TenantId;
 	name: string;
+	approvals: ApprovalRule[];
 	created_at: Date;
 }
 
 const toTenant = (row: Row): Tenant => ({
 	id: row.id,
 	name: row.name,
+	approvals: row.approvals,
 	createdAt: row.created_at,
 });
 
@@ -73,4 +76,19 @@ export async function listTenants(
 		);
 	}
 	return (await query.execute()).map(toTenant);
+}
+
+/** Which orders of a tenant wait for an approval. Undefined when there is no such tenant. */
+export async function setApprovals(
+	db: Db,
+	name: string,
+	rules: readonly ApprovalRule[],
+): Promise<Tenant | undefined> {
+	const row = await db
+		.updateTable("tenants")
+		.set({ approvals: JSON.stringify(rules) })
+		.where("name", "=", name)
+		.returning(columns)
+		.executeTakeFirst();
+	return row && toTenant(row);
 }

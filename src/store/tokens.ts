@@ -17,6 +17,7 @@ const selectTokens = (db: Db) =>
 			"tokens.revoked_at",
 			"tenants.id as tenant_id",
 			"tenants.name as tenant_name",
+			"tenants.approvals as tenant_approvals",
 			"tenants.created_at as tenant_created_at",
 		]);
 
@@ -87,6 +88,7 @@ export async function findActor(
 			tenant: {
 				id: row.tenant_id,
 				name: row.tenant_name,
+				approvals: row.tenant_approvals,
 				createdAt: row.tenant_created_at,
 			},
 		}

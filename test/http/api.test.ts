@@ -9,7 +9,9 @@ import { previewedOrder } from "../../src/domain/preview.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { roles } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
+import { placeOrder } from "../../src/operations/place-order.ts";
 import { previewOrder } from "../../src/operations/preview.ts";
+import { setApprovals } from "../../src/store/tenants.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
 import { loadOrdered } from "../support/ordered.ts";
 import {
@@ -30,6 +32,8 @@ let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
 let preview: string;
+let awaitingOperation: string;
+let unapprovedOperation: string;
 let upgradedEnvironment: string;
 let sleepyEnvironment: string;
 let keptEnvironment: EnvironmentId;
@@ -50,6 +54,8 @@ before(async () => {
 	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
 	keptEnvironment = (await givenReadyEnvironment(door)).id;
 	keptBackup = (await givenBackup(door, keptEnvironment)).id;
+	awaitingOperation = await givenAwaiting();
+	unapprovedOperation = await givenAwaiting();
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	unwantedOperation = (await givenEnvironment(door)).operation.id;
 	spareToken = (
@@ -64,8 +70,26 @@ before(async () => {
 });
 after(() => door.close());
 
+/** An operation that somebody else than the walk's operator has ordered, and nobody has approved. */
+async function givenAwaiting(): Promise<string> {
+	const { actor } = door.admin;
+	const { name } = actor.tenant;
+	const rule = { verbs: ["destroy" as const], sizes: ["small" as const] };
+	await setApprovals(door.db, name, [rule]);
+	const answer = await placeOrder(door.installation, actor, {
+		environment: await givenReadyEnvironment(door),
+		order: previewedOrder.parse({ destroy: {} }),
+		previewId: undefined,
+	});
+	await setApprovals(door.db, name, []);
+	return loadOrdered(answer).id;
+}
+
 /** Of each endpoint one request that succeeds. `id` names something of acme's. */
-const examples: Record<string, () => { id?: string; body?: unknown }> = {
+const examples: Record<
+	string,
+	() => { id?: string; name?: string; body?: unknown }
+> = {
 	createEnvironment: () => ({ body: { name: "walked" } }),
 	listEnvironments: () => ({}),
 	findEnvironment: () => ({ id: environment }),
@@ -91,6 +115,8 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	cancelOperation: () => ({ id: unwantedOperation }),
 	// It was cancelled by the walk, just before.
 	retryOperation: () => ({ id: unwantedOperation }),
+	approveOperation: () => ({ id: awaitingOperation }),
+	rejectOperation: () => ({ id: unapprovedOperation }),
 	listOperationEvents: () => ({ id: operation }),
 	listBlueprints: () => ({}),
 	listReleases: () => ({}),
@@ -100,6 +126,8 @@ const examples: Record<string, () => { id?: string; body?: unknown }> = {
 	listLeftovers: () => ({}),
 	listTenants: () => ({}),
 	createTenant: () => ({ body: { name: "initech" } }),
+	// It was made by the walk, just before.
+	setTenant: () => ({ name: "initech", body: { approvals: [] } }),
 	listTokens: () => ({}),
 	createToken: () => ({ body: { name: "ci", role: "viewer" } }),
 	revokeToken: () => ({ id: spareToken }),
@@ -113,7 +141,7 @@ function compose(endpoint: Endpoint, id?: string) {
 	return {
 		path: endpoint.path
 			.replace("{id}", id ?? example.id ?? "")
-			.replace("{name}", "0.6.0"),
+			.replace("{name}", example.name ?? "0.6.0"),
 		id: example.id,
 		body: example.body,
 	};
