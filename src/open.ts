@@ -352,15 +352,23 @@ export async function openWorker(base: Base) {
 	};
 }
 
-/** Sweeps on a timer. */
+/** Sweeps and follows schedules on timers. */
 export async function openScheduler(base: Base) {
-	const { startTicking } = await import("./worker/tick.ts");
-	return startTicking({
+	const { startFollowingSchedules, startTicking } = await import(
+		"./worker/tick.ts"
+	);
+	const context = {
 		db: base.database.db,
 		sealKey: base.sealKey,
 		sender: base.sender,
 		log: base.log,
-	});
+	};
+	const tickers = [startTicking(context), startFollowingSchedules(context)];
+	return {
+		async close() {
+			await Promise.all(tickers.map((ticker) => ticker.close()));
+		},
+	};
 }
 
 /** What `toolchain/build.mjs` brought: tool name → absolute path. Throws `not_set_up`. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { healths, lifecycles } from "../domain/environment.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
+import { schedule } from "../domain/schedule.ts";
 import {
 	blueprintNames,
 	destroyOrder,
@@ -53,6 +54,14 @@ export const environment = z.strictObject({
 	versions: z.record(z.string(), z.string()),
 	/** What is less than Maestro advises, and why. */
 	warnings: z.array(z.string()),
+	/** Whether it runs, or will by what is on its way. */
+	power: z.enum(powers),
+	/** When it sleeps by itself; null: never. */
+	schedule: schedule.nullable(),
+	/** When the schedule is followed next, and to which power. In the past while something must end first. */
+	nextTransition: z
+		.strictObject({ at: z.iso.datetime(), to: z.enum(powers) })
+		.nullable(),
 	/** The operation that moves it, or the first that waits to. */
 	activeOperation: z.string().nullable(),
 	createdAt: z.iso.datetime(),
@@ -140,10 +149,14 @@ export const describeEnvironment = {
 		.strictObject({
 			labels: labels.optional(),
 			description: environmentSpec.shape.description.unwrap().optional(),
+			schedule: schedule
+				.nullable()
+				.optional()
+				.describe("Replaces the one before; null takes it away."),
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `labels` or `description`",
+			"must have `labels`, `description` or `schedule`",
 		),
 	status: 200,
 	response: environment,

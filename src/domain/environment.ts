@@ -16,6 +16,7 @@ import {
 	operationKinds,
 } from "./operation.ts";
 import type { ShownParameters } from "./parameters.ts";
+import type { Schedule, Transition } from "./schedule.ts";
 import type { Power, Size } from "./spec.ts";
 
 export const lifecycles = [
@@ -68,6 +69,10 @@ export interface Environment {
 	readonly versions: Readonly<Record<string, string>>;
 	/** What is less than Maestro advises, and why. */
 	readonly warnings: readonly string[];
+	/** When it sleeps by itself; null: never. */
+	readonly schedule: Schedule | null;
+	/** The next time that the schedule is followed. In the past while something must end first. */
+	readonly transition: Transition | null;
 	readonly createdAt: Date;
 	readonly updatedAt: Date;
 }
@@ -195,6 +200,12 @@ const atRest: readonly Lifecycle[] = [
 /** Whether its desired revision is on its way: it waits to be applied, or is being applied. */
 export const isOnItsWay = (lifecycle: Lifecycle): boolean =>
 	!atRest.includes(lifecycle);
+
+/** Whether an environment runs: what is being done tells, and where nothing is, what is wished for. */
+export function decidePower(lifecycle: Lifecycle, desired: Power): Power {
+	if (lifecycle === "ready") return "on";
+	return lifecycle === "hibernated" ? "hibernated" : desired;
+}
 
 const changesPower = (kind: OperationKind): boolean =>
 	kind === "hibernate" || kind === "wake";

@@ -125,6 +125,11 @@ export interface EventData {
 	"environment.ready": { readonly revision: number };
 	"environment.hibernated": { readonly revision: number };
 	"environment.destroyed": Record<string, never>;
+	/** The time to sleep or to wake has come, and it was not possible. */
+	"schedule.skipped": {
+		readonly kind: OperationKind;
+		readonly reason: string;
+	};
 }
 
 export type EventType = keyof EventData;
@@ -165,6 +170,7 @@ export const eventTypes = Object.keys({
 	"environment.ready": 0,
 	"environment.hibernated": 0,
 	"environment.destroyed": 0,
+	"schedule.skipped": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 
 /** An event before it has its place in the log. */

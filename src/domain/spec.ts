@@ -4,6 +4,7 @@ import { dnsLabel, environmentNameLength } from "./names.ts";
 import { parameters } from "./parameters.ts";
 import { parametersChange } from "./parameters-change.ts";
 import { defaultRelease, releaseName } from "./release.ts";
+import { schedule } from "./schedule.ts";
 
 /** `small`: one of each process, for QA, minutes to live. `ha`: the promise. */
 export const sizes = ["small", "ha"] as const;
@@ -57,6 +58,8 @@ export const environmentSpec = z.strictObject({
 	labels: labels.default({}),
 	description: z.string().max(500).default(""),
 	parameters: parameters.prefault({}),
+	/** When it sleeps by itself; without one, never. */
+	schedule: schedule.optional(),
 });
 
 export type EnvironmentSpec = z.infer<typeof environmentSpec>;

@@ -14,13 +14,14 @@ import type { Environment } from "../domain/environment.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { placeOrder } from "../operations/place-order.ts";
 import { requireNeeded } from "../operations/request.ts";
+import { planSchedule } from "../operations/schedules.ts";
 import type { Db } from "../store/db.ts";
 import {
 	describeEnvironment as describeRow,
 	listEnvironments as listRows,
 	loadEnvironment,
 } from "../store/environments.ts";
-import { listCurrentOperations } from "../store/operations.ts";
+import { listCurrentOperations, readClock } from "../store/operations.ts";
 import {
 	listDesiredRevisions,
 	listRevisions as listRevisionRows,
@@ -100,7 +101,11 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(describeEnvironment, async ({ db }, { actor, params, body }) => {
 		const { id } = await loadVisibleEnvironment(db, actor, params.id);
-		await describeRow(db, id, body);
+		const { schedule, ...rest } = body;
+		await describeRow(db, id, {
+			...rest,
+			schedule: schedule && planSchedule(schedule, await readClock(db)),
+		});
 		return completeEnvironment(db, await loadEnvironment(db, id));
 	}),
 

@@ -13,10 +13,11 @@ import type { listTargets } from "../contract/targets.ts";
 import type { createTenant } from "../contract/tenants.ts";
 import type { listTokens } from "../contract/tokens.ts";
 import type { KeptBackup } from "../domain/backup.ts";
-import type { Environment } from "../domain/environment.ts";
+import { findDataLoss } from "../domain/data-loss.ts";
+import { decidePower, type Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
 import type { OperationId } from "../domain/ids.ts";
-import { findDataLoss, type Operation } from "../domain/operation.ts";
+import type { Operation } from "../domain/operation.ts";
 import { type BlueprintName, blueprintNames } from "../domain/spec.ts";
 import type { Target } from "../domain/target.ts";
 import type { Tenant, Token } from "../domain/tenant.ts";
@@ -62,6 +63,12 @@ export const presentEnvironment = (
 	endpoints: environment.endpoints,
 	versions: environment.versions,
 	warnings: [...environment.warnings],
+	power: decidePower(environment.lifecycle, desired.power),
+	schedule: environment.schedule,
+	nextTransition: environment.transition && {
+		at: presentTime(environment.transition.at),
+		to: environment.transition.to,
+	},
 	activeOperation: activeOperation ?? null,
 	createdAt: presentTime(environment.createdAt),
 	updatedAt: presentTime(environment.updatedAt),

@@ -13,11 +13,12 @@ import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { seal } from "../seal.ts";
 import type { Db } from "../store/db.ts";
-import type { QueuePlace } from "../store/operations.ts";
+import { type QueuePlace, readClock } from "../store/operations.ts";
 import { createOrder } from "../store/orders.ts";
 import { findRelease } from "../store/releases.ts";
 import { sealParameters, secretPlace } from "./parameters.ts";
 import { nudge, type VerbContext } from "./request.ts";
+import { planSchedule } from "./schedules.ts";
 
 const untouched = "Nothing was ordered.";
 
@@ -54,6 +55,10 @@ export async function createEnvironment(
 		),
 		secrets: new Map([...sealSecrets(context, id), ...sealed]),
 		operation: createOperationId(),
+		schedule:
+			spec.schedule === undefined
+				? null
+				: planSchedule(spec.schedule, await readClock(context.db)),
 		requestedBy: actor.name,
 	});
 	if (ordered === undefined) throw await explainMissing(context.db, spec);

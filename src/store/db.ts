@@ -36,6 +36,7 @@ import type {
 	PreviewResult,
 } from "../domain/preview.ts";
 import type { ReleaseImages } from "../domain/release.ts";
+import type { Schedule } from "../domain/schedule.ts";
 import type { Power, Size } from "../domain/spec.ts";
 import type { Existing } from "../domain/stock.ts";
 import type { TargetSettings } from "../domain/target.ts";
@@ -111,6 +112,21 @@ export interface Tables {
 			string
 		>;
 		warnings: JSONColumnType<string[], string | undefined, string>;
+		schedule: JSONColumnType<
+			Schedule | null,
+			string | null | undefined,
+			string | null
+		>;
+		transition_at: ColumnType<
+			Date | null,
+			Date | null | undefined,
+			Date | null
+		>;
+		transition_to: ColumnType<
+			Power | null,
+			Power | null | undefined,
+			Power | null
+		>;
 		last_event_id: Generated<number>;
 		created_at: Time;
 		updated_at: Time;

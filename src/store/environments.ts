@@ -11,6 +11,7 @@ import {
 	type TargetId,
 	type TenantId,
 } from "../domain/ids.ts";
+import type { Schedule, Transition } from "../domain/schedule.ts";
 import type { Db } from "./db.ts";
 import type { PageRequest } from "./page.ts";
 
@@ -45,6 +46,11 @@ const toEnvironment = (row: Row): Environment => ({
 	endpoints: row.endpoints,
 	versions: row.versions,
 	warnings: row.warnings,
+	schedule: row.schedule,
+	transition:
+		row.transition_at === null || row.transition_to === null
+			? null
+			: { at: row.transition_at, to: row.transition_to },
 	createdAt: row.created_at,
 	updatedAt: row.updated_at,
 });
@@ -144,6 +150,11 @@ export async function listEnvironments(
 	return (await query.execute()).map(toEnvironment);
 }
 
+export interface PlannedSchedule {
+	readonly schedule: Schedule;
+	readonly transition: Transition;
+}
+
 /** What needs no operation: returns whether there was such an environment. */
 export async function describeEnvironment(
 	db: Db,
@@ -151,6 +162,8 @@ export async function describeEnvironment(
 	change: {
 		readonly labels?: Readonly<Record<string, string>> | undefined;
 		readonly description?: string | undefined;
+		/** With its first transition; null takes it away. */
+		readonly schedule?: PlannedSchedule | null | undefined;
 	},
 ): Promise<void> {
 	await db
@@ -160,6 +173,11 @@ export async function describeEnvironment(
 			...(change.labels && { labels: JSON.stringify(change.labels) }),
 			...(change.description !== undefined && {
 				description: change.description,
+			}),
+			...(change.schedule !== undefined && {
+				schedule: change.schedule && JSON.stringify(change.schedule.schedule),
+				transition_at: change.schedule?.transition.at ?? null,
+				transition_to: change.schedule?.transition.to ?? null,
 			}),
 		})
 		.where("id", "=", id)

@@ -12,6 +12,7 @@ import type { ShownParameters } from "../domain/parameters.ts";
 import type { BlueprintName, Size } from "../domain/spec.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
+import type { PlannedSchedule } from "./environments.ts";
 import { eventsChannel } from "./events.ts";
 import {
 	type OperationRow,
@@ -35,6 +36,7 @@ export interface NewEnvironment {
 	readonly namespace: string;
 	/** Sealed, by name. */
 	readonly secrets: ReadonlyMap<string, Buffer>;
+	readonly schedule: PlannedSchedule | null;
 	readonly operation: OperationId;
 	readonly requestedBy: string;
 }
@@ -48,16 +50,19 @@ export async function createOrder(
 	db: Db,
 	order: NewEnvironment,
 ): Promise<{ operation: Operation; place: QueuePlace } | undefined> {
+	const { schedule = null, transition } = order.schedule ?? {};
 	const queued: EventData["operation.queued"] = { kind: "create" };
 	// Each part takes from the one before: without a release or a target there is nothing to take. The event is the
 	// environment's first, so its id needs no counter. Foreign keys are checked when the whole statement is done.
 	const query = sql<OperationRow & { readonly ahead: number }>`
 		with environment as (
 			insert into environments (id, tenant_id, target_id, name, blueprint, description, labels,
-				lifecycle, health, namespace, desired_revision, last_event_id)
+				lifecycle, health, namespace, desired_revision, last_event_id,
+				schedule, transition_at, transition_to)
 			select ${order.id}, ${order.tenant}, target.id, ${order.name}, ${order.blueprint},
 				${order.description}, ${JSON.stringify(order.labels)}::jsonb,
-				'creating', 'unknown', ${order.namespace}, 1, 1
+				'creating', 'unknown', ${order.namespace}, 1, 1,
+				${schedule && JSON.stringify(schedule)}::jsonb, ${transition?.at ?? null}::timestamptz, ${transition?.to ?? null}::text
 			from targets target
 			where case when ${order.target ?? null}::text is null then target.is_default
 				else target.name = ${order.target ?? null} end

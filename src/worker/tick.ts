@@ -1,25 +1,52 @@
-// Runs the sweep on a timer: one pass at a time, and a pass that fails is followed by the next.
+// Runs what must be looked at again and again on timers: one pass of each at a time, and a pass that fails is followed by
+// the next.
 import type { Log } from "../log.ts";
+import {
+	followSchedules,
+	type ScheduleContext,
+} from "../operations/schedules.ts";
 import { type SweepContext, sweep } from "../operations/sweep.ts";
-
-// Half of it is what a recovery waits on average, after the lease is over.
-const everyMs = 500;
 
 export interface Ticker {
 	close(): Promise<void>;
 }
 
-export function startTicking(context: SweepContext & { log: Log }): Ticker {
+interface Pass {
+	/** For the log: "the sweep". */
+	readonly what: string;
+	readonly everyMs: number;
+	readonly log: Log;
+	run(): Promise<unknown>;
+}
+
+export const startTicking = (context: SweepContext): Ticker =>
+	startPass({
+		what: "the sweep",
+		// Half of it is what a recovery waits on average, after the lease is over.
+		everyMs: 500,
+		log: context.log,
+		run: () => sweep(context),
+	});
+
+export const startFollowingSchedules = (context: ScheduleContext): Ticker =>
+	startPass({
+		what: "a look at the schedules",
+		everyMs: 2_000,
+		log: context.log,
+		run: () => followSchedules(context),
+	});
+
+function startPass({ what, everyMs, log, run }: Pass): Ticker {
 	let timer: NodeJS.Timeout | undefined;
 	let closed = false;
 	let failing = false;
 	const tick = async () => {
 		try {
-			await sweep(context);
+			await run();
 			failing = false;
 		} catch (error) {
 			// Said once for each bad time, not once a second.
-			if (!failing) context.log.warn({ err: error }, "the sweep failed");
+			if (!failing) log.warn({ err: error }, `${what} failed`);
 			failing = true;
 		}
 		if (!closed) schedule();

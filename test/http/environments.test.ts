@@ -55,6 +55,9 @@ test("an order that says only a name is answered with a queued operation", async
 		endpoints: null,
 		versions: {},
 		warnings: [],
+		power: "on",
+		schedule: null,
+		nextTransition: null,
 		activeOperation: answer.body.id,
 	});
 });
@@ -249,6 +252,8 @@ test("revisions tell what was ordered", async () => {
 		release: "0.6.0",
 		size: "small",
 		parameters: parameters.parse({}),
+		power: "on",
+		basedOn: null,
 	});
 });
 

@@ -125,12 +125,15 @@ for (const [what, body, pointers] of wrong)
 		assert.deepEqual([desiredRevision, lifecycle], [1, "ready"]);
 	});
 
-test("what would change nothing is a conflict that says what runs", async () => {
+test("what would change nothing is answered with what runs, and nothing is ordered", async () => {
 	const { id } = await givenReadyEnvironment(door);
 	const answer = await upgrade(id, { release: "0.6.0", size: "small" });
-	assert.equal(answer.status, 409);
-	assert.equal(answer.body.code, "conflict");
-	assert.match(answer.text, /nothing to change.*revision 1/);
+	assert.equal(answer.status, 200);
+	assert.match(
+		String(answer.body.nothingToDo),
+		/nothing to change.*revision 1/,
+	);
+	assert.equal(answer.headers.get("operation-location"), null);
 	assert.equal((await find(id)).activeOperation, null);
 });
 

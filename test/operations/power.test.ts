@@ -288,6 +288,26 @@ test("a revision of a program that cannot rest is refused, and says how it gets 
 	assert.equal((await load(environment)).desiredRevision, 1);
 });
 
+test("a program that turns out not to be able to rest ends it before anything is touched", async () => {
+	const environment = await givenReady();
+	const operation = await order(environment, "hibernate");
+	await database.db
+		.updateTable("revisions")
+		.set({ blueprint_version: "1.0.9" })
+		.where("environment_id", "=", environment.id)
+		.where("number", "=", 1)
+		.execute();
+	const world = makeScriptedWorld();
+	assert.equal(await attempt(installation, world, operation.id), "final");
+	assert.deepEqual(world.calls, ["close"]);
+	const { state, phase, error } = await find(operation);
+	assert.deepEqual(
+		[state, phase, error?.code],
+		["failed", "quiescing", "conflict"],
+	);
+	assert.match(error?.advice ?? "", /Upgrade it first/);
+});
+
 test("a destroy takes what sleeps, and supersedes a wake that has not begun", async () => {
 	const environment = await givenHibernated();
 	const wake = await order(environment, "wake");

@@ -1,8 +1,8 @@
 // A rollback that brings the data back: which backup belongs, what is lost by it, and the order of its steps.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { findDataLoss } from "../../src/domain/data-loss.ts";
 import type { Environment } from "../../src/domain/environment.ts";
-import { findDataLoss } from "../../src/domain/operation.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import {
 	type EnvironmentChange,
