@@ -325,12 +325,12 @@ export async function openWorker(base: Base) {
 			connectCluster: makeCluster,
 			connectCloud,
 			engineState: {
-				describe: (lease, stack) => ({
+				describe: (lease, place) => ({
 					url: backend.url,
 					environment: describeClient({
 						url: backend.url,
 						token: backend.issueRunToken(lease),
-						credentialsPath: join(workRoot, stack),
+						credentialsPath: join(workRoot, place),
 					}),
 				}),
 				async end(lease) {
@@ -347,7 +347,7 @@ export async function openWorker(base: Base) {
 				},
 				read: ({ project, stack }) => backend.read({ project, name: stack }),
 			},
-			endLeftover: (stack) => void endLeftover(workRoot, stack),
+			endLeftover: (place) => void endLeftover(workRoot, place),
 		},
 		sender: base.sender,
 		log,

@@ -36,6 +36,8 @@ export type Caller =
 			readonly kind: "run";
 			readonly lease: Lease;
 			readonly environment: EnvironmentId;
+			/** Of a preview: whatever would change the state is refused. */
+			readonly isReader: boolean;
 	  };
 
 /** A key for run tokens, which tells nothing of the seal key. */
@@ -92,7 +94,21 @@ export async function loadCaller(
 			untouched: "Nothing was looked at or changed.",
 		});
 	}
-	return { kind: "run", lease, environment: run.environment };
+	const { environment, isReader } = run;
+	return { kind: "run", lease, environment, isReader };
+}
+
+export const mayWrite = (caller: Caller): boolean =>
+	caller.kind !== "run" || !caller.isReader;
+
+/** A preview runs beside the operation that moves the stack, under a lease of its own. Throws `forbidden`. */
+export function refuseReader(caller: Caller): void {
+	if (mayWrite(caller) || caller.kind !== "run") return;
+	throw new Failure({
+		code: "forbidden",
+		message: `The operation ${caller.lease.operation} is a preview: it may not change the state.`,
+		untouched: "Nothing was changed.",
+	});
 }
 
 /** Which stacks exist for the caller. A state holds secrets, so a viewer has none. */

@@ -14,6 +14,7 @@ import {
 	loadCaller,
 	organization,
 	parseLeaseToken,
+	refuseReader,
 } from "./access.ts";
 
 /** What the routes work with. */
@@ -103,16 +104,37 @@ export const forCaller =
 	async (backend, request, response) => {
 		const call = describeCall(backend, request);
 		const caller = await authenticate(backend, request);
+		if (!isReading(request)) refuseReader(caller);
 		checkOrganization(call);
 		const body = parse(await readBody(backend, request, response));
 		return handle({ ...call, caller }, body);
 	};
 
-export const forStack =
-	<B>(parse: Parse<B>, handle: Handler<StackCall, B>): Serve =>
+/** For who may change the stack. Who may only look at it is let in where nothing but reading is asked for. */
+export const forStack = <B>(
+	parse: Parse<B>,
+	handle: Handler<StackCall, B>,
+): Serve => serveStack(parse, handle, isReading);
+
+/** Open to a preview, too. What it may not do, the handler refuses. */
+export const forReader = <B>(
+	parse: Parse<B>,
+	handle: Handler<StackCall, B>,
+): Serve => serveStack(parse, handle, () => true);
+
+const isReading = ({ method }: Request): boolean =>
+	method === "GET" || method === "HEAD";
+
+const serveStack =
+	<B>(
+		parse: Parse<B>,
+		handle: Handler<StackCall, B>,
+		mayRead: (request: Request) => boolean,
+	): Serve =>
 	async (backend, request, response) => {
 		const call = describeCall(backend, request);
 		const caller = await authenticate(backend, request);
+		if (!mayRead(request)) refuseReader(caller);
 		checkOrganization(call);
 		const { project = "", stack: name = "" } = call.params;
 		const stack = await findStack(backend.db, decideScope(caller), {

@@ -6,6 +6,7 @@ import {
 	forAnyone,
 	forCaller,
 	forJournal,
+	forReader,
 	forStack,
 	forUpdate,
 	noBody,
@@ -110,39 +111,39 @@ export const routes: readonly Route[] = [
 	route("get", `${stack}/updates`, forStack(noBody, presentHistory)),
 	route("get", `${stack}/updates/latest`, forStack(noBody, presentLatest)),
 
-	route("post", `${stack}/encrypt`, forStack(parsed(encryptBody), encrypt)),
-	route("post", `${stack}/decrypt`, forStack(parsed(decryptBody), decrypt)),
+	route("post", `${stack}/encrypt`, forReader(parsed(encryptBody), encrypt)),
+	route("post", `${stack}/decrypt`, forReader(parsed(decryptBody), decrypt)),
 	route(
 		"post",
 		`${stack}/batch-encrypt`,
-		forStack(parsed(batchEncryptBody), batchEncrypt),
+		forReader(parsed(batchEncryptBody), batchEncrypt),
 	),
 	route(
 		"post",
 		`${stack}/batch-decrypt`,
-		forStack(parsed(batchDecryptBody), batchDecrypt),
+		forReader(parsed(batchDecryptBody), batchDecrypt),
 	),
 	// What was decrypted is in our log already.
 	route(
 		"post",
 		`${stack}/decrypt/log-decryption`,
-		forStack(noBody, acknowledge),
+		forReader(noBody, acknowledge),
 	),
 	route(
 		"post",
 		`${stack}/decrypt/log-batch-decryption`,
-		forStack(noBody, acknowledge),
+		forReader(noBody, acknowledge),
 	),
 
 	...(["update", "preview", "refresh", "destroy"] as const).map((kind) =>
 		route(
 			"post",
 			`${stack}/${kind}`,
-			forStack(parsed(programBody), createOf(kind)),
+			forReader(parsed(programBody), createOf(kind)),
 		),
 	),
 	route("get", update, forStack(noBody, presentUpdate)),
-	route("post", update, forStack(parsed(startBody), start)),
+	route("post", update, forReader(parsed(startBody), start)),
 	route("post", `${update}/cancel`, forStack(noBody, cancel)),
 
 	// From here on the caller is the client of a running update.

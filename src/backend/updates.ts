@@ -22,7 +22,13 @@ import {
 	startUpdate,
 	type Update,
 } from "../store/state-updates.ts";
-import { type Caller, createLeaseToken, nameCaller } from "./access.ts";
+import {
+	type Caller,
+	createLeaseToken,
+	mayWrite,
+	nameCaller,
+	refuseReader,
+} from "./access.ts";
 import type { Backend, Reply, StackCall, UpdateCall } from "./bind.ts";
 import { endUpdate, settle } from "./ending.ts";
 import { toSeconds } from "./leases.ts";
@@ -54,12 +60,14 @@ export const createOf =
 		program: z.infer<typeof programBody>,
 	): Promise<Reply> => {
 		const { backend, caller, stack } = call;
+		const isDryRun = kind === "preview" || program.options?.dryRun === true;
+		if (!isDryRun) refuseReader(caller);
 		const updateID = randomUUID();
 		await createUpdate(backend.db, {
 			id: updateID,
 			stack: stack.id,
 			kind,
-			isDryRun: kind === "preview" || program.options?.dryRun === true,
+			isDryRun,
 			requestedBy: nameCaller(caller),
 			lease: caller.kind === "run" ? caller.lease : undefined,
 			clientVersion: call.clientVersion,
@@ -99,8 +107,12 @@ export async function start(
 			});
 		}
 		await holdCallersLease(trx, caller);
-		if (!update.isDryRun) await freeStack(trx, backend, stack.id);
-		if (body.tags) await replaceTags(trx, stack.id, body.tags);
+		if (!update.isDryRun) {
+			refuseReader(caller);
+			await freeStack(trx, backend, stack.id);
+		}
+		if (body.tags && mayWrite(caller))
+			await replaceTags(trx, stack.id, body.tags);
 		const base = await findCheckpoint(trx, stack.id);
 		const version = update.isDryRun ? null : await raiseVersion(trx, stack.id);
 		const { expiresAt } = await startUpdate(trx, {

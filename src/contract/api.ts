@@ -27,6 +27,7 @@ import {
 	listOperations,
 	retryOperation,
 } from "./operations.ts";
+import { findPreview, previewEnvironment } from "./previews.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
 import {
 	abortRollout,
@@ -45,6 +46,8 @@ export const api: readonly Endpoint[] = [
 	findEnvironment,
 	describeEnvironment,
 	upgradeEnvironment,
+	previewEnvironment,
+	findPreview,
 	rollbackEnvironment,
 	hibernateEnvironment,
 	wakeEnvironment,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { backupPlaces, backupReasons } from "../domain/backup.ts";
-import { restoreOrder } from "../domain/spec.ts";
+import { previewReference, restoreOrder } from "../domain/spec.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
 import { operation } from "./operations.ts";
 import { pageOf, pageQuery } from "./page.ts";
@@ -52,7 +52,7 @@ export const restoreEnvironment = {
 	path: "/v1/environments/{id}:restore",
 	role: "operator",
 	params: byId,
-	body: restoreOrder,
+	body: restoreOrder.extend({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	orders: true,

@@ -4,10 +4,12 @@ import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
 import {
 	blueprintNames,
+	destroyOrder,
 	environmentChange,
 	environmentSpec,
 	labels,
 	powers,
+	previewReference,
 	rollbackOrder,
 	sizes,
 } from "../domain/spec.ts";
@@ -155,7 +157,9 @@ export const upgradeEnvironment = {
 	path: "/v1/environments/{id}:upgrade",
 	role: "operator",
 	params: byId,
-	body: environmentChange,
+	body: environmentChange.safeExtend({
+		previewId: previewReference.optional(),
+	}),
 	status: 202,
 	response: operation,
 	unneeded,
@@ -170,6 +174,7 @@ export const hibernateEnvironment = {
 	path: "/v1/environments/{id}:hibernate",
 	role: "operator",
 	params: byId,
+	query: z.strictObject({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	unneeded,
@@ -184,6 +189,7 @@ export const wakeEnvironment = {
 	path: "/v1/environments/{id}:wake",
 	role: "operator",
 	params: byId,
+	query: z.strictObject({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	unneeded,
@@ -198,7 +204,7 @@ export const rollbackEnvironment = {
 	path: "/v1/environments/{id}:rollback",
 	role: "operator",
 	params: byId,
-	body: rollbackOrder,
+	body: rollbackOrder.extend({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	unneeded,
@@ -212,14 +218,7 @@ export const destroyEnvironment = {
 	path: "/v1/environments/{id}",
 	role: "operator",
 	params: byId,
-	query: z.strictObject({
-		keepBackups: z
-			.boolean()
-			.default(false)
-			.describe(
-				"Leaves the bucket with the backups, where the target has AWS. Backups in the namespace go with it.",
-			),
-	}),
+	query: destroyOrder.extend({ previewId: previewReference.optional() }),
 	status: 202,
 	response: operation,
 	orders: true,

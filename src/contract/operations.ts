@@ -79,6 +79,8 @@ export const operation = z.strictObject({
 		backup: z.enum(["required", "skip"]).optional(),
 		onFailure: z.enum(["rollback", "keep"]).optional(),
 		data: z.enum(["keep", "restore"]).optional(),
+		/** Of a preview: where its result is. Of an order: the preview that it was bound to. */
+		preview: z.string().optional(),
 		/** The backup that is restored. */
 		fromBackup: z.string().optional(),
 		dataFrom: time.optional(),

@@ -8,6 +8,7 @@ import type {
 import type { Bundle } from "./bundle.ts";
 import type { NewEvent } from "./event.ts";
 import type { Changes } from "./operation.ts";
+import type { PlannedResource } from "./plan.ts";
 
 /** Where the state of a run's stack is kept, and what opens it to this run. Secrets. */
 export interface EngineState {
@@ -23,7 +24,12 @@ export interface EngineRun {
 	readonly bundle?: Bundle;
 	readonly input: BlueprintInput;
 	readonly state: EngineState;
+	/** The name of its folder on this machine, where it is not the stack's: two runs that shared one would race. */
+	readonly place?: string;
 }
+
+/** Where a run's files are, below the work folder. */
+export const placeOf = ({ place, stack }: EngineRun): string => place ?? stack;
 
 export interface EngineHooks {
 	/** Aborting it interrupts the engine, which finishes what is in flight; after a grace it is ended by force. */
@@ -41,6 +47,8 @@ export interface EngineOutcome {
 	readonly changes: Changes;
 	/** null after a destroy. */
 	readonly outputs: BlueprintOutputs | null;
+	/** Of a preview: every resource, as it is and as it would be. `changes` counts what would be done. */
+	readonly plan?: readonly PlannedResource[];
 }
 
 /** What an engine's state knows of a resource. */
@@ -78,7 +86,7 @@ export interface EngineSettings {
 /**
  * Runs one update at a time.
  *
- * Both throw a Failure: `engine_failed` for what the program or a provider reports, `unavailable`
+ * All throw a Failure: `engine_failed` for what the program or a provider reports, `unavailable`
  * (retryable) when the target or the engine itself cannot be reached, `not_set_up` when the CLI or a
  * plugin is missing, `cancelled` when the signal ended the run.
  */
@@ -87,4 +95,8 @@ export interface Engine {
 	up(run: EngineRun, hooks: EngineHooks): Promise<EngineOutcome>;
 	/** Deletes what the stack's state knows of, and the stack. A stack that does not exist is no error. */
 	destroy(run: EngineRun, hooks: EngineHooks): Promise<EngineOutcome>;
+	/** Says what `up` would do, by the stack's newest state and the API servers' opinion. Changes nothing and takes no lock. */
+	preview(run: EngineRun, hooks: EngineHooks): Promise<EngineOutcome>;
+	/** As `preview`, of a `destroy`. */
+	previewDestroy(run: EngineRun, hooks: EngineHooks): Promise<EngineOutcome>;
 }

@@ -95,14 +95,19 @@ const refusals: Record<
 > = {
 	upgrade: {
 		creating: "It is being created: there is nothing to upgrade yet.",
-		restoring: "It is being restored.",
 		hibernating: "It is being hibernated. Wake it first.",
 		hibernated: "It is hibernated. Wake it first.",
+		restoring: "It is being restored.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
+	// Besides, what the previewed verb refuses.
+	preview: { destroyed: "It is destroyed." },
 	backup: {
 		creating: "It is being created: there is nothing to back up yet.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated:
+			"It is hibernated, so no database runs that could be read. Its earlier backups are kept. Wake it first.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
@@ -112,15 +117,18 @@ const refusals: Record<
 			"It is being upgraded: whether a backup fits is known when that has ended.",
 		rolling_back:
 			"It is being rolled back: whether a backup fits is known when that has ended.",
+		hibernating: "It is being hibernated. Wake it first.",
+		hibernated: "It is hibernated. Wake it first.",
+		waking: "It is waking up.",
 		restoring: "It is being restored already.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
 	rollback: {
 		creating: "It is being created: there is nothing to go back to yet.",
-		restoring: "It is being restored.",
 		hibernating: "It is being hibernated. Wake it first.",
 		hibernated: "It is hibernated. Wake it first.",
+		restoring: "It is being restored.",
 		destroying: "It is being destroyed.",
 		destroyed: "It is destroyed.",
 	},
@@ -207,6 +215,7 @@ export const lifecycleDuring: Readonly<
 > = {
 	create: "creating",
 	upgrade: "upgrading",
+	preview: undefined,
 	rollback: "rolling_back",
 	hibernate: "hibernating",
 	wake: "waking",

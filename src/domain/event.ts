@@ -1,8 +1,9 @@
 // The closed list of events: what a reader of the log may meet, and what each carries.
 import type { FailureRecord } from "../failure.ts";
 import type { StageName } from "./blueprint.ts";
-import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId, PreviewId } from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
+import type { Risk } from "./preview.ts";
 import type { Existing } from "./stock.ts";
 
 /** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
@@ -93,6 +94,7 @@ export interface EventData {
 	"verification.passed": {
 		readonly versions: Readonly<Record<string, string>>;
 	};
+	"preview.completed": { readonly preview: PreviewId; readonly risk: Risk };
 	"backup.completed": BackupData & {
 		/** What ran when it was taken. */
 		readonly revision: number;
@@ -145,6 +147,7 @@ export const eventTypes = Object.keys({
 	"workload.ready": 0,
 	"workload.stuck": 0,
 	"verification.passed": 0,
+	"preview.completed": 0,
 	"backup.completed": 0,
 	"backup.checked": 0,
 	"backup.restored": 0,

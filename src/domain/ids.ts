@@ -8,6 +8,7 @@ export type TokenId = string & { readonly kind: "token" };
 export type BackupId = string & { readonly kind: "backup" };
 export type TargetId = string & { readonly kind: "target" };
 export type RolloutId = string & { readonly kind: "rollout" };
+export type PreviewId = string & { readonly kind: "preview" };
 
 // Lower-case letters and digits without those that look alike, so that an id can be read aloud. 32 of them: 5 bits each.
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -25,6 +26,7 @@ export const createEnvironmentId = () =>
 export const createOperationId = () => `op_${createSuffix(20)}` as OperationId;
 export const createTenantId = () => `ten_${createSuffix(20)}` as TenantId;
 export const createTokenId = () => `tok_${createSuffix(20)}` as TokenId;
+export const createPreviewId = () => `pre_${createSuffix(20)}` as PreviewId;
 export const createBackupId = () => `bak_${createSuffix(20)}` as BackupId;
 export const createTargetId = () => `tgt_${createSuffix(20)}` as TargetId;
 export const createRolloutId = () => `rol_${createSuffix(20)}` as RolloutId;

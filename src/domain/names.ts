@@ -33,6 +33,16 @@ export const projectName = (blueprint: string) => `impresario-${blueprint}`;
 /** The Pulumi stack of an environment: its id, which never changes and is never used again. */
 export const stackName = (environment: string) => environment.replace("_", "-");
 
+/** The folder in which an operation's run works: the stack's, save for a preview, which may run beside another. */
+export const runPlace = (operation: {
+	readonly id: string;
+	readonly kind: string;
+	readonly environment: string;
+}): string => {
+	const stack = stackName(operation.environment);
+	return operation.kind === "preview" ? `${stack}.${operation.id}` : stack;
+};
+
 // RFC 1035 §2.3.4. A certificate's wildcard stands for one label, so a host cannot grow by more labels instead.
 const labelLength = 63;
 

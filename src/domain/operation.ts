@@ -1,19 +1,26 @@
 // An operation's life: its states, its phases with their deadlines, and which states are final.
 import type { FailureRecord } from "../failure.ts";
-import type { BackupId, EnvironmentId, OperationId } from "./ids.ts";
+import type { BackupId, EnvironmentId, OperationId, PreviewId } from "./ids.ts";
 import type { Existing } from "./stock.ts";
 
 export const operationKinds = [
 	"create",
 	"upgrade",
 	"rollback",
-	"hibernate",
-	"wake",
 	"backup",
 	"restore",
+	"hibernate",
+	"wake",
+	"preview",
 	"destroy",
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
+
+/** A preview only looks, so it waits for nobody and nobody waits for it; the unique index of `operations` says the same. */
+export const takesTurn = (kind: OperationKind): boolean => kind !== "preview";
+
+export const turnKinds: readonly OperationKind[] =
+	operationKinds.filter(takesTurn);
 
 /** Failed, cancelled, timed out, superseded and stalled are five things. */
 export const operationStates = [
@@ -81,6 +88,7 @@ export const mayBeRetried = (state: OperationState): boolean =>
 
 export const phaseNames = [
 	"preparing",
+	"previewing",
 	"checking",
 	"backing_up",
 	"quiescing",
@@ -95,6 +103,7 @@ export type PhaseName = (typeof phaseNames)[number];
 /** The phases of each kind, in their order; `listPhases` says which of them an operation needs. */
 export const phasesOf: Record<OperationKind, readonly PhaseName[]> = {
 	create: ["preparing", "applying", "waiting", "verifying", "finishing"],
+	preview: ["preparing", "previewing", "finishing"],
 	upgrade: [
 		"preparing",
 		"backing_up",
@@ -209,6 +218,7 @@ export type PhaseDeadlines = Readonly<Record<PhaseName, number>>;
 /** How long each phase of most kinds may take, in milliseconds, counted from its start, where the target says nothing else. */
 const phaseDeadlinesMs: PhaseDeadlines = {
 	preparing: 60_000,
+	previewing: 5 * 60_000,
 	// As long as it takes to read all of a backup, or all of the databases.
 	checking: 30 * 60_000,
 	backing_up: 30 * 60_000,
@@ -363,6 +373,14 @@ export interface Operation {
 	readonly restore: "begun" | "done" | null;
 }
 
+/** Whether a restore that ended has stopped what runs, and has not come to the databases. */
+export const isOnlyStopped = ({
+	kind,
+	isTouched,
+	restore,
+}: Pick<Operation, "kind" | "isTouched" | "restore">): boolean =>
+	kind === "restore" && isTouched && restore === null;
+
 /** What an order chose beside the revision. A field that its kind does not know is absent. */
 export interface OperationOptions {
 	/** Of what changes data: whether it may go on without a backup from just before. */
@@ -371,6 +389,8 @@ export interface OperationOptions {
 	readonly onFailure?: "rollback" | "keep";
 	/** Of a rollback: whether the data go back, too. */
 	readonly data?: "keep" | "restore";
+	/** Of a preview: where its result is. Of an order: the preview that it was bound to. */
+	readonly preview?: PreviewId;
 	/** Of what restores: which backup. */
 	readonly fromBackup?: BackupId;
 	/** When that one was taken, as ISO 8601: what was written since then is lost. */

@@ -1,6 +1,7 @@
 // Keeps secrets out of what an update says. Pulumi hides what it knows to be secret; a provider's error may
 // still quote a value, and so may an error of the program.
 import type { BlueprintInput } from "./blueprint.ts";
+import { splitParameters } from "./parameters.ts";
 
 // Shorter values would also be found by chance.
 const minLength = 6;
@@ -15,6 +16,7 @@ export function listSecrets(input: BlueprintInput): string[] {
 		...Object.values(input.secrets),
 		kubeconfig,
 		input.target.aws?.secretAccessKey ?? "",
+		...splitParameters(input.parameters).secrets.values(),
 		...[...kubeconfig.matchAll(credentialsInKubeconfig)].map(
 			(match) => match[1] ?? "",
 		),

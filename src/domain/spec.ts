@@ -76,6 +76,24 @@ export const environmentChange = z
 		"must have `release`, `size` or `parameters`",
 	);
 
+/** How an environment is destroyed. */
+export const destroyOrder = z.strictObject({
+	keepBackups: z
+		.boolean()
+		.default(false)
+		.describe(
+			"Leaves the bucket with the backups, where the target has AWS. Backups in the namespace go with it.",
+		),
+});
+
+/** Names the preview that an order is to be as. */
+export const previewReference = z
+	.string()
+	.regex(/^pre_[0-9a-z]{20}$/, "is no preview's id")
+	.describe(
+		"Carries the order out only if nothing that this preview was worked out from has moved since.",
+	);
+
 export type EnvironmentChange = Pick<
 	z.infer<typeof environmentChange>,
 	"release" | "size" | "parameters"

@@ -32,6 +32,8 @@ const tls = z
 		"A Secret that every namespace has, or an issuer of cert-manager; null: the Ingress controller's own certificate.",
 	);
 
+const price = z.number().min(0).max(1_000_000);
+
 /** What holds for all environments of a target. All of it may be seen by whoever may use the target. */
 export const targetSettings = z.strictObject({
 	registry: z
@@ -89,6 +91,16 @@ export const targetSettings = z.strictObject({
 			"How many seconds each phase of an operation may take here; a phase that is not named has the service's default.",
 		),
 	concurrentOperations,
+	prices: z
+		.strictObject({
+			currency: z.string().regex(/^[A-Z]{3}$/, "must be a currency's code"),
+			cpuHour: price.describe("Of a core for an hour."),
+			memoryGiBHour: price,
+			storageGiBMonth: price,
+		})
+		.nullable()
+		.default(null)
+		.describe("What previews work out the difference in price from."),
 	podSecurity: z
 		.enum(["baseline", "restricted"])
 		.default("baseline")
@@ -98,6 +110,8 @@ export const targetSettings = z.strictObject({
 });
 
 export type TargetSettings = z.infer<typeof targetSettings>;
+
+export type Prices = NonNullable<TargetSettings["prices"]>;
 
 export interface Target {
 	readonly id: TargetId;

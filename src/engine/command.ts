@@ -48,6 +48,7 @@ const answers: Record<string, string> = {
 const commands: Record<string, readonly string[]> = {
 	up: [],
 	destroy: [],
+	preview: [],
 	"stack init": ["--no-select"],
 };
 
@@ -57,7 +58,7 @@ const outputLimit = 64 * 1024;
 const commandName = (args: readonly string[]): string =>
 	args.slice(0, args[0] === "stack" ? 2 : 1).join(" ");
 
-/** A PulumiCommand that runs `up`, `destroy` and `stack init` and nothing else. A failed run's exit is found by `findExit`. */
+/** A PulumiCommand that runs `up`, `destroy`, `preview` and `stack init` and nothing else. A failed run's exit is found by `findExit`. */
 export function makeCommand(options: CommandOptions): CliCommand {
 	return {
 		command: options.binary,

@@ -116,7 +116,7 @@ function parseUrn(
 }
 
 /** The name that the object has in the cluster; the resource's name in the program where it has none. */
-function objectName({ urn, new: next, old }: StepMetadata): string {
+export function objectName({ urn, new: next, old }: StepMetadata): string {
 	const metadata: unknown = (next ?? old)?.inputs.metadata;
 	const name =
 		typeof metadata === "object" && metadata !== null && "name" in metadata

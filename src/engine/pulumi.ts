@@ -1,10 +1,12 @@
 // Keeps the promises of domain/engine.ts with the Pulumi CLI, one process per update.
+import { join } from "node:path";
 import { type LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
-import type {
-	Engine,
-	EngineHooks,
-	EngineOutcome,
-	EngineRun,
+import {
+	type Engine,
+	type EngineHooks,
+	type EngineOutcome,
+	type EngineRun,
+	placeOf,
 } from "../domain/engine.ts";
 import { noChanges } from "../domain/operation.ts";
 import { listSecrets, makeRedactor } from "../domain/redact.ts";
@@ -12,6 +14,7 @@ import { Failure } from "../failure.ts";
 import { findExit, makeCommand } from "./command.ts";
 import { decideFailure, translateDiskError } from "./failures.ts";
 import { type EventFollower, followEvents } from "./follow.ts";
+import { countSteps, makePlanner } from "./plan.ts";
 import { type FindProgram, makeProgram, silenceDebugLog } from "./program.ts";
 import { followStages } from "./stages.ts";
 import {
@@ -39,8 +42,8 @@ export interface EngineOptions {
 	/** The machine's environment, of which the CLI gets what `pickInherited` picks. */
 	readonly environment: Readonly<Record<string, string | undefined>>;
 	readonly findProgram: FindProgram;
-	/** Told the pid of a stack's CLI as soon as it runs, and undefined once nothing of it runs any more. */
-	readonly onProcess?: (stack: string, pid: number | undefined) => void;
+	/** Told the pid of the CLI in a place as soon as it runs, and undefined once nothing of it runs any more. */
+	readonly onProcess?: (place: string, pid: number | undefined) => void;
 	/** How long an interrupted CLI may go on, in milliseconds, before it and its providers are killed. */
 	readonly graceMs?: number;
 }
@@ -57,6 +60,10 @@ export function makeEngine(options: EngineOptions): Engine {
 		up: (run, hooks) => runAlone(hooks, () => up(options, run, hooks)),
 		destroy: (run, hooks) =>
 			runAlone(hooks, () => destroy(options, run, hooks)),
+		preview: (run, hooks) =>
+			runAlone(hooks, () => preview("up", { options, run, hooks })),
+		previewDestroy: (run, hooks) =>
+			runAlone(hooks, () => preview("destroy", { options, run, hooks })),
 	};
 }
 
@@ -158,6 +165,65 @@ async function destroy(
 	);
 }
 
+/** Nothing is made for it: a stack that does not exist has nothing to be previewed. */
+async function preview(
+	verb: "up" | "destroy",
+	{ options, run, hooks }: Omit<Attempt, "state">,
+): Promise<EngineOutcome> {
+	const redact = makeRedactor(listSecrets(run.input));
+	const state = options.state.open(run);
+	requireOwnBackend(state.url);
+	if (!(await state.exists())) throw noStack();
+	const planner = makePlanner(redact);
+	const program = await makeProgram(run, {
+		findProgram: options.findProgram,
+		redact,
+	});
+	return attempt(
+		// What would be done did not happen, so no event tells of it.
+		{ options, run, hooks: quietly(hooks), state },
+		program.findFailure,
+		async ({ workspace, events, common }) => {
+			try {
+				const stack = await Stack.select(run.stack, workspace);
+				const onEvent: typeof common.onEvent = (event) => {
+					planner.take(event);
+					events.onEvent(event);
+				};
+				if (verb === "up") {
+					await stack.preview({
+						...common,
+						onEvent,
+						program: program.program,
+					});
+				} else {
+					workspace.program = program.program;
+					await stack.previewDestroy({ ...common, onEvent, runProgram: true });
+				}
+				await events.settle();
+				const plan = planner.plan();
+				return { changes: countSteps(plan), outputs: null, plan };
+			} finally {
+				program.close();
+			}
+		},
+	);
+}
+
+const quietly = (hooks: EngineHooks): EngineHooks => ({
+	...hooks,
+	onEvent: (event) =>
+		event.type === "engine.warned" ? hooks.onEvent(event) : undefined,
+});
+
+const noStack = (): Failure =>
+	new Failure({
+		code: "conflict",
+		message: "The engine knows nothing of the environment: it was never made.",
+		untouched: "Nothing was changed.",
+		advice: "Order what you want; there is nothing that could be previewed.",
+	});
+
 async function openState(
 	options: EngineOptions,
 	run: EngineRun,
@@ -196,20 +262,22 @@ async function attempt(
 ): Promise<EngineOutcome> {
 	const redact = makeRedactor(listSecrets(run.input));
 	const events = followEvents(hooks, redact);
+	const { project, stack } = run;
+	const place = placeOf(run);
 	const command = makeCommand({
 		binary: options.pulumiBin,
 		graceMs: options.graceMs ?? defaultGraceMs,
-		onProcess: (pid) => options.onProcess?.(run.stack, pid),
+		onProcess: (pid) => options.onProcess?.(place, pid),
 	});
-	const { project, stack } = run;
 	const { pulumiHome, workRoot, environment } = options;
 	let temporary: string | undefined;
 	try {
 		await prepareHome(pulumiHome, options.pluginBin, options.awsPluginBin);
-		temporary = await makeTemporary(workRoot, stack);
+		temporary = await makeTemporary(workRoot, place);
 		const workspace = await openWorkspace({
 			project,
 			stack,
+			place,
 			workRoot,
 			temporary,
 			pulumiHome,
@@ -243,5 +311,7 @@ async function attempt(
 		});
 	} finally {
 		if (temporary !== undefined) await clearTemporary(temporary);
+		// A folder that only this run had.
+		if (place !== stack) await clearTemporary(join(workRoot, place));
 	}
 }

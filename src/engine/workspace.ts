@@ -97,6 +97,8 @@ export function requireOwnBackend(url: string): void {
 export interface WorkspaceOptions {
 	readonly project: string;
 	readonly stack: string;
+	/** The folder's name below the work folder. */
+	readonly place: string;
 	readonly workRoot: string;
 	/** Made by `makeTemporary`. */
 	readonly temporary: string;
@@ -116,9 +118,9 @@ const temporaryPrefix = "tmp-";
  */
 export async function makeTemporary(
 	workRoot: string,
-	stack: string,
+	place: string,
 ): Promise<string> {
-	const folder = join(workRoot, stack);
+	const folder = join(workRoot, place);
 	await mkdir(folder, { recursive: true, mode: 0o700 });
 	const names = await readdir(folder);
 	const left = names.filter((name) => name.startsWith(temporaryPrefix));
@@ -135,7 +137,7 @@ export async function openWorkspace(
 ): Promise<LocalWorkspace> {
 	const { project, stack } = options;
 	// Two runs that shared a folder would race on the settings in it.
-	const folder = join(options.workRoot, stack);
+	const folder = join(options.workRoot, options.place);
 	await mkdir(folder, { recursive: true, mode: 0o700 });
 	// The CLI looks for a repository above its folder and writes its author into the state: the search ends here.
 	await mkdir(join(options.workRoot, ".git"), { recursive: true });

@@ -16,6 +16,7 @@ import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { leftoverRoutes } from "./leftovers.ts";
 import { operationRoutes } from "./operations.ts";
+import { previewRoutes } from "./previews.ts";
 import { readPath, refuse } from "./refuse.ts";
 import { rolloutRoutes } from "./rollouts.ts";
 import { tenantRoutes } from "./tenants.ts";
@@ -25,6 +26,7 @@ const routes: readonly Route[] = [
 	...environmentRoutes,
 	...backupRoutes,
 	...operationRoutes,
+	...previewRoutes,
 	...eventRoutes,
 	...catalogueRoutes,
 	...leftoverRoutes,

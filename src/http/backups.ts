@@ -4,7 +4,8 @@ import {
 	restoreEnvironment,
 } from "../contract/backups.ts";
 import { backUpEnvironment as orderBackup } from "../operations/backup.ts";
-import { restoreEnvironment as orderRestore } from "../operations/restore.ts";
+import { placeOrder } from "../operations/place-order.ts";
+import { requireNeeded } from "../operations/request.ts";
 import { listBackups as listRows } from "../store/backups.ts";
 import { bind, type Route } from "./bind.ts";
 import { describeOperation } from "./operations.ts";
@@ -20,10 +21,10 @@ export const backupRoutes: readonly Route[] = [
 
 	bind(restoreEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		return describeOperation(
-			db,
-			await orderRestore(verbs, actor, { environment, order: body }),
-		);
+		const { previewId, ...restore } = body;
+		const order = { environment, order: { restore }, previewId };
+		const answer = await placeOrder(verbs, actor, order);
+		return describeOperation(db, requireNeeded(answer));
 	}),
 
 	bind(listBackups, async ({ db, pageKey }, { actor, params, query }) => {

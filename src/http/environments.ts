@@ -11,13 +11,9 @@ import {
 	wakeEnvironment,
 } from "../contract/environments.ts";
 import type { Environment } from "../domain/environment.ts";
-import type { Operation } from "../domain/operation.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
-import { destroyEnvironment as orderDestruction } from "../operations/destroy.ts";
-import { changePower } from "../operations/power.ts";
-import { isUnneeded, type Unneeded } from "../operations/request.ts";
-import { rollbackEnvironment as orderRollback } from "../operations/rollback.ts";
-import { upgradeEnvironment as orderUpgrade } from "../operations/upgrade.ts";
+import { placeOrder } from "../operations/place-order.ts";
+import { requireNeeded } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
 import {
 	describeEnvironment as describeRow,
@@ -30,7 +26,7 @@ import {
 	listRevisions as listRevisionRows,
 } from "../store/revisions.ts";
 import { bind, type Route } from "./bind.ts";
-import { describeOperation } from "./operations.ts";
+import { describeAnswer, describeOperation } from "./operations.ts";
 import { readPage } from "./page.ts";
 import {
 	presentEnvironment,
@@ -66,15 +62,6 @@ async function completeEnvironment(db: Db, environment: Environment) {
 	const [complete] = await completeEnvironments(db, [environment]);
 	if (complete === undefined) throw new Error("one in, none out");
 	return complete;
-}
-
-/** The operation that was ordered, or that there was nothing to order. */
-async function describeAnswer(db: Db, answer: Operation | Unneeded) {
-	if (!isUnneeded(answer)) return describeOperation(db, answer);
-	const { environment, nothingToDo, revision } = answer;
-	const operations = await listCurrentOperations(db, [environment]);
-	const activeOperation = operations.get(environment) ?? null;
-	return { unneeded: { nothingToDo, environment, revision, activeOperation } };
 }
 
 /** "key=value" texts, as the declaration checked them. */
@@ -119,41 +106,42 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		const { onFailure, backup, ...change } = body;
-		const options = { onFailure, backup };
-		const order = { environment, change, options };
-		return describeAnswer(db, await orderUpgrade(verbs, actor, order));
+		const { previewId, ...upgrade } = body;
+		const order = { environment, order: { upgrade }, previewId };
+		return describeAnswer(db, await placeOrder(verbs, actor, order));
 	}),
 
 	bind(rollbackEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		return describeAnswer(
-			db,
-			await orderRollback(verbs, actor, { environment, ...body }),
-		);
+		const { previewId, ...rollback } = body;
+		const order = { environment, order: { rollback }, previewId };
+		return describeAnswer(db, await placeOrder(verbs, actor, order));
 	}),
 
-	bind(hibernateEnvironment, async ({ db, verbs }, { actor, params }) => {
-		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		const order = { environment, kind: "hibernate" } as const;
-		return describeAnswer(db, await changePower(verbs, actor, order));
-	}),
+	bind(
+		hibernateEnvironment,
+		async ({ db, verbs }, { actor, params, query: { previewId } }) => {
+			const environment = await loadVisibleEnvironment(db, actor, params.id);
+			const order = { environment, order: { hibernate: {} }, previewId };
+			return describeAnswer(db, await placeOrder(verbs, actor, order));
+		},
+	),
 
-	bind(wakeEnvironment, async ({ db, verbs }, { actor, params }) => {
-		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		const order = { environment, kind: "wake" } as const;
-		return describeAnswer(db, await changePower(verbs, actor, order));
-	}),
+	bind(
+		wakeEnvironment,
+		async ({ db, verbs }, { actor, params, query: { previewId } }) => {
+			const environment = await loadVisibleEnvironment(db, actor, params.id);
+			const order = { environment, order: { wake: {} }, previewId };
+			return describeAnswer(db, await placeOrder(verbs, actor, order));
+		},
+	),
 
 	bind(destroyEnvironment, async ({ db, verbs }, { actor, params, query }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		return describeOperation(
-			db,
-			await orderDestruction(verbs, actor, {
-				...environment,
-				keepsBackups: query.keepBackups,
-			}),
-		);
+		const { previewId, ...destroy } = query;
+		const order = { environment, order: { destroy }, previewId };
+		const answer = await placeOrder(verbs, actor, order);
+		return describeOperation(db, requireNeeded(answer));
 	}),
 
 	bind(listRevisions, async ({ db }, { actor, params }) => {

@@ -7,9 +7,13 @@ import {
 import type { Operation } from "../domain/operation.ts";
 import { notQueued } from "../domain/queue.ts";
 import { cancelOperation as orderCancellation } from "../operations/cancel.ts";
+import { isUnneeded, type Unneeded } from "../operations/request.ts";
 import { retryOperation as orderRetry } from "../operations/retry.ts";
 import type { Db } from "../store/db.ts";
-import { listOperations as listRows } from "../store/operations.ts";
+import {
+	listCurrentOperations,
+	listOperations as listRows,
+} from "../store/operations.ts";
 import { findQueuePlace } from "../store/queue-place.ts";
 import { bind, type Route } from "./bind.ts";
 import { readPage } from "./page.ts";
@@ -23,6 +27,15 @@ export async function describeOperation(db: Db, operation: Operation) {
 			? await findQueuePlace(db, operation)
 			: notQueued;
 	return presentOperation(operation, place);
+}
+
+/** The operation that was ordered, or that there was nothing to order. */
+export async function describeAnswer(db: Db, answer: Operation | Unneeded) {
+	if (!isUnneeded(answer)) return describeOperation(db, answer);
+	const { environment, nothingToDo, revision } = answer;
+	const operations = await listCurrentOperations(db, [environment]);
+	const activeOperation = operations.get(environment) ?? null;
+	return { unneeded: { nothingToDo, environment, revision, activeOperation } };
 }
 
 export const operationRoutes: readonly Route[] = [

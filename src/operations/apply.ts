@@ -21,6 +21,7 @@ import { backUp } from "./phases/backing-up.ts";
 import { checkBackup } from "./phases/checking.ts";
 import { finish } from "./phases/finishing.ts";
 import { prepare } from "./phases/preparing.ts";
+import { previewProgram } from "./phases/previewing.ts";
 import { quiesce } from "./phases/quiescing.ts";
 import { restoreBackup } from "./phases/restoring.ts";
 import { verify } from "./phases/verifying.ts";
@@ -34,6 +35,7 @@ const runPhase: Record<
 	(work: Work) => Promise<void>
 > = {
 	preparing: prepare,
+	previewing: previewProgram,
 	checking: checkBackup,
 	backing_up: backUp,
 	quiescing: quiesce,

@@ -1,8 +1,12 @@
 // The end of an operation that somebody cancelled, written by its owner: nothing of the engine runs any more, what it
 // did is in its state, and what exists was looked for.
 import type { NewEvent } from "../domain/event.ts";
-import { stackName } from "../domain/names.ts";
-import type { PhaseRecord } from "../domain/operation.ts";
+import { runPlace } from "../domain/names.ts";
+import {
+	type OperationKind,
+	type PhaseRecord,
+	takesTurn,
+} from "../domain/operation.ts";
 import type { Existing } from "../domain/stock.ts";
 import { Failure, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
@@ -29,7 +33,7 @@ export async function endCancelled(ending: Ending): Promise<void> {
 	const { tools, ownership, findings } = ending;
 	const { lease, operation } = ownership;
 	// Of this attempt nothing is left. Of one whose worker died there may be, and what it began may be unended.
-	tools.endLeftover(stackName(operation.environment));
+	tools.endLeftover(runPlace(operation));
 	const wasCutOff = (await tools.engineState.end(lease)) > 0;
 	const forced = wasCutOff || findings.wasCutOff === true;
 	const exists = await lookAround(ending);
@@ -46,6 +50,8 @@ export function lookAround({
 	log,
 }: Ending): Promise<readonly Existing[] | null> {
 	const { operation, lease, lost } = ownership;
+	// A preview made nothing, and what goes on beside it is another's.
+	if (!takesTurn(operation.kind)) return Promise.resolve(null);
 	const work: Work = {
 		tools,
 		operation,
@@ -97,10 +103,18 @@ function cutOff(phases: readonly PhaseRecord[]): PhaseRecord[] {
 }
 
 function explain(
-	kind: string,
+	kind: OperationKind,
 	by: string,
 	exists: readonly Existing[] | null,
 ): Failure {
+	if (!takesTurn(kind)) {
+		return new Failure({
+			code: "cancelled",
+			message: `The ${kind} was cancelled by ${by}.`,
+			untouched: "Nothing was changed.",
+			advice: "Order it again when it is wanted.",
+		});
+	}
 	const count = exists?.reduce((sum, one) => sum + one.count, 0);
 	const untouched =
 		count === undefined

@@ -3,6 +3,7 @@ import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import { transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { findOpenOperation, supersedeQueued } from "../store/operations.ts";
 import {
@@ -27,7 +28,7 @@ export async function destroyEnvironment(
 	actor: Actor,
 	environment: Destruction,
 ): Promise<Operation> {
-	const operation = await context.db.transaction().execute(async (trx) => {
+	const operation = await transact(context.db, async (trx) => {
 		const current = await lockEnvironment(trx, environment.id);
 		const reason = refusal("destroy", current);
 		if (reason !== undefined) {

@@ -6,11 +6,13 @@ import {
 	movesLifecycle,
 	movingKinds,
 } from "../domain/environment.ts";
-import type { Operation } from "../domain/operation.ts";
+import { isOnlyStopped, type Operation } from "../domain/operation.ts";
+import { serviceActor } from "../domain/tenant.ts";
 import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { findNextQueued, findOperation } from "../store/operations.ts";
 import { findLastBegun } from "../store/wishes.ts";
+import { request } from "./request.ts";
 
 /** After the end of a begun operation: an order that waits its turn has said already what comes, and keeps its word. */
 export async function decideLifecycle(
@@ -31,7 +33,10 @@ export async function restoreLifecycle(
 	return decideLifecycle(trx, environment, lifecycleWithout(lastBegun));
 }
 
-/** Writes what a begun operation that did not succeed, and whose row says so, leaves of its environment. */
+/**
+ * Writes what a begun operation that did not succeed, and whose row says so, leaves of its environment. Where a restore
+ * has stopped what runs and done nothing else, it is started again.
+ */
 export async function leaveUnsuccessful(
 	trx: Db,
 	{ id, kind, environment: place }: Operation,
@@ -39,14 +44,31 @@ export async function leaveUnsuccessful(
 	const environment = await lockEnvironment(trx, place);
 	if (!movesLifecycle(kind)) return;
 	const ended = await findOperation(trx, id, undefined);
-	await updateEnvironment(
-		trx,
-		place,
-		ended?.isTouched === false
-			? { lifecycle: await restoreLifecycle(trx, environment) }
-			: {
-					lifecycle: await decideLifecycle(trx, environment, "failed"),
-					health: "unknown",
-				},
-	);
+	if (ended?.isTouched === false) {
+		const lifecycle = await restoreLifecycle(trx, environment);
+		await updateEnvironment(trx, place, { lifecycle });
+		return;
+	}
+	const end = await decideLifecycle(trx, environment, "failed");
+	const wakes = end === "failed" && ended !== undefined && isOnlyStopped(ended);
+	if (wakes) await orderWake(trx, ended, environment);
+	await updateEnvironment(trx, place, {
+		lifecycle: wakes ? "waking" : end,
+		health: "unknown",
+	});
 }
+
+/** The revision that a restore leads to has the content of what ran, and its power is on. */
+const orderWake = (
+	trx: Db,
+	{ id, revisionTo }: Operation,
+	{ id: environment, revision }: Environment,
+) =>
+	request(trx, {
+		environment,
+		kind: "wake",
+		revisionFrom: revision,
+		revisionTo,
+		actor: serviceActor,
+		causedBy: id,
+	});

@@ -11,7 +11,7 @@ import { knowsPower } from "../domain/power.ts";
 import type { Power } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { findOpenOperation } from "../store/operations.ts";
 import {
@@ -62,9 +62,9 @@ export async function changePower(
 		readonly kind: PowerKind;
 	},
 ): Promise<Operation | Unneeded> {
-	const answer = await context.db
-		.transaction()
-		.execute((trx) => changeLocked({ ...context, db: trx }, actor, order));
+	const answer = await transact(context.db, (trx) =>
+		changeLocked({ ...context, db: trx }, actor, order),
+	);
 	if (!isUnneeded(answer)) nudge(context, answer);
 	return answer;
 }

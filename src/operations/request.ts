@@ -32,6 +32,12 @@ export interface Unneeded {
 export const isUnneeded = (answer: Operation | Unneeded): answer is Unneeded =>
 	"nothingToDo" in answer;
 
+/** The operation of a verb that always has something to do. */
+export function requireNeeded(answer: Operation | Unneeded): Operation {
+	if (isUnneeded(answer)) throw new Error(answer.nothingToDo);
+	return answer;
+}
+
 /** Writes the operation and its first event, in the transaction of the verb. */
 export async function request(
 	transaction: Db,

@@ -7,11 +7,12 @@ import {
 	refusal,
 } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
+import { knowsPower } from "../domain/power.ts";
 import type { RestoreOrder } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { findBackup } from "../store/backups.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import {
 	loadEnvironment,
 	loadEnvironmentTenant,
@@ -35,7 +36,7 @@ export async function restoreEnvironment(
 	ordered: { readonly environment: Environment; readonly order: RestoreOrder },
 ): Promise<Operation> {
 	const { order } = ordered;
-	const operation = await context.db.transaction().execute(async (trx) => {
+	const operation = await transact(context.db, async (trx) => {
 		const current = await lockEnvironment(trx, ordered.environment.id);
 		const reason =
 			refusal("restore", current) ?? (await refuseWaiting(trx, current));
@@ -101,13 +102,19 @@ async function findOwnBackup(
 	);
 }
 
-/** The next revision, with the content of what is there. Returns its number. */
+/** The next revision, with the content of what is there. Returns its number. Throws `conflict` where its program cannot rest. */
 async function repeatRevision(
 	context: VerbContext,
-	{ id, desiredRevision }: Environment,
+	{ id, blueprint, desiredRevision }: Environment,
 ): Promise<number> {
 	const there = await loadBegunRevision(context.db, id);
 	const { blueprintVersion, release, size } = there;
+	if (!knowsPower(blueprintVersion)) {
+		throw refuse(
+			`It runs ${blueprint}@${blueprintVersion}, whose processes cannot be stopped while the databases run.`,
+			'Upgrade it first, which brings it to the current version: POST /v1/environments/{id}:upgrade with {"parameters": {}} changes nothing else.',
+		);
+	}
 	const number = desiredRevision + 1;
 	await recordRevision(context, {
 		environment: id,

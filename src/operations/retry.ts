@@ -60,6 +60,12 @@ function refusal(
 	environment: Environment,
 ): Pick<Failure, "message" | "advice"> | undefined {
 	const { id, kind, state, revisionTo } = operation;
+	if (kind === "preview") {
+		return {
+			message: `The operation ${id} is a preview: trying it again would show what was wished for then.`,
+			advice: "Order another preview.",
+		};
+	}
 	if (!mayBeRetried(state)) {
 		return {
 			message: `The operation ${id} is ${state}; only one that failed, stalled, timed out or was cancelled can be tried again.`,

@@ -7,8 +7,8 @@ import {
 } from "../domain/blueprint.ts";
 import type { NewEvent } from "../domain/event.ts";
 import {
-	goesByStages,
 	type Operation,
+	type OperationKind,
 	type PhaseName,
 	restores,
 } from "../domain/operation.ts";
@@ -76,13 +76,16 @@ export function startRollOut(work: Work): RollOut {
 export const identify = ({ kind, name }: WorkloadName): string =>
 	`${kind} ${name}`;
 
+const changesRevision = (kind: OperationKind): boolean =>
+	kind === "upgrade" || kind === "rollback";
+
 /** `stopped` is the index of the stage that did not come to its end. */
 function explain(error: unknown, work: Work, stopped: number): unknown {
 	const stage = stageNames[stopped];
 	if (!(error instanceof Failure) || error.retryable || stage === undefined)
 		return error;
-	// One that wakes runs the same revision all along.
-	if (work.operation.kind === "wake") return error;
+	// One that wakes, or has its data restored, runs the same revision all along.
+	if (!changesRevision(work.operation.kind)) return error;
 	const { revisionTo } = work.operation;
 	const list = (names: readonly StageName[]) =>
 		names.map((name) => titles[name]).join(", ");
@@ -118,8 +121,7 @@ export function explainRollOut(
 	error: unknown,
 ): unknown {
 	const isBehind = phase === "waiting" || phase === "verifying";
-	const { kind } = operation;
-	if (!goesByStages(kind) || kind === "wake" || !isBehind) return error;
+	if (!changesRevision(operation.kind) || !isBehind) return error;
 	if (!(error instanceof Failure)) return error;
 	const { revisionFrom, revisionTo } = operation;
 	const data = restores(operation)
@@ -155,9 +157,6 @@ function adviseNext({
 	options,
 	revisionFrom,
 }: Operation): string | undefined {
-	if (kind === "restore") {
-		return "Try it again with POST /v1/operations/{id}:retry, restore another backup, or destroy the environment.";
-	}
 	if (kind === "rollback") {
 		return "Try it again with POST /v1/operations/{id}:retry, roll back to another revision, upgrade to what works, or destroy the environment.";
 	}

@@ -6,7 +6,7 @@ import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { RollbackOrder } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { supersedeQueued } from "../store/operations.ts";
 import { recordRevision } from "./parameters.ts";
@@ -32,7 +32,7 @@ export async function rollbackEnvironment(
 	actor: Actor,
 	order: RollbackOrder & { readonly environment: Environment },
 ): Promise<Operation | Unneeded> {
-	const answer = await context.db.transaction().execute(async (trx) => {
+	const answer = await transact(context.db, async (trx) => {
 		const inside = { ...context, db: trx };
 		const current = await lockEnvironment(trx, order.environment.id);
 		const reason = refusal("rollback", current);

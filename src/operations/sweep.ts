@@ -22,6 +22,7 @@ import {
 	listOverdue,
 	takeForgotten,
 } from "../store/operations.ts";
+import { forgetWishes } from "../store/previews.ts";
 import { decideConsequence, tellEnd } from "./automatic-rollback.ts";
 import { leaveUnsuccessful, restoreLifecycle } from "./lifecycle.ts";
 import type { WishContext } from "./wish.ts";
@@ -44,6 +45,7 @@ export async function sweep(
 	context: SweepContext,
 ): Promise<{ resent: number; ended: number }> {
 	const { ended, ordered } = await endOverdue(context);
+	await forgetWishes(context.db);
 	const forgotten = await takeForgotten(context.db, {
 		afterMs: forgottenAfterMs,
 		atLeastEveryMs,

@@ -8,7 +8,7 @@ import type { Release } from "../domain/release.ts";
 import type { BlueprintName, EnvironmentChange } from "../domain/spec.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure, type FieldError } from "../failure.ts";
-import { inTransaction } from "../store/db.ts";
+import { transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { supersedeQueued } from "../store/operations.ts";
 import { findRelease } from "../store/releases.ts";
@@ -40,7 +40,7 @@ export async function upgradeEnvironment(
 		readonly options?: OperationOptions;
 	},
 ): Promise<Operation | Unneeded> {
-	const answer = await inTransaction(context.db, async (trx) => {
+	const answer = await transact(context.db, async (trx) => {
 		const inside = { ...context, db: trx };
 		const current = await lockEnvironment(trx, order.environment.id);
 		const reason = refusal("upgrade", current);

@@ -10,15 +10,17 @@ import type {
 } from "../domain/engine.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { NewEvent } from "../domain/event.ts";
+import type { PreviewId } from "../domain/ids.ts";
 import type { Changes, Operation } from "../domain/operation.ts";
+import type { PreviewResult } from "../domain/preview.ts";
 import type { SealKey } from "../seal.ts";
 import type { Db } from "../store/db.ts";
 import type { Lease } from "../store/leases.ts";
 
 /** Keeps the engine's state, for whoever holds the lease. */
 export interface EngineStateKeeper {
-	/** What opens the stack's state to this lease's runs, and to no other's. */
-	describe(lease: Lease, stack: string): EngineState;
+	/** What opens the stack's state to this lease's runs, and to no other's. `place` is the run's folder. */
+	describe(lease: Lease, place: string): EngineState;
 	/**
 	 * Ends the update that this lease's run began and did not end, because its process is gone: what it did is
 	 * recorded, and the stack is free. Returns how many there were: none, if the run ended by itself.
@@ -34,8 +36,8 @@ export interface Tools {
 	readonly sealKey: SealKey;
 	readonly engine: Engine;
 	readonly engineState: EngineStateKeeper;
-	/** Ends what an earlier run of a stack left running on this host. For who holds the stack's lease. */
-	readonly endLeftover: (stack: string) => void;
+	/** Ends what an earlier run in a place left running on this host. For who holds the operation's lease. */
+	readonly endLeftover: (place: string) => void;
 	/** Connects to the cluster that a kubeconfig names. */
 	readonly connectCluster: (kubeconfig: string) => Cluster;
 	/** Connects to an account; loads what that takes at the first time. */
@@ -51,6 +53,7 @@ export interface Findings {
 	/** Workloads of which it was told already that they are ready. */
 	rolledOut?: ReadonlySet<string>;
 	outputs?: BlueprintOutputs;
+	preview?: { readonly id: PreviewId; readonly result: PreviewResult };
 	versions?: Record<string, string>;
 	/** The engine was ended before it had written down what became of all that was in flight. */
 	wasCutOff?: boolean;

@@ -28,20 +28,27 @@ export function playBackups(plan: BackupsPlan): JobsPlayer {
 	const stopping = new AbortController();
 	const { signal } = stopping;
 	const servers = makeServers(plan);
-	const running = new Map<string, Promise<void>>();
+	const running = new Map<
+		string,
+		{ readonly done: Promise<void>; readonly gone: AbortController }
+	>();
 
 	function play(pod: Pod): void {
 		const { uid, deletionTimestamp } = pod.metadata;
 		if (pod.status.phase !== "Running" || running.has(uid)) return;
 		if (deletionTimestamp !== undefined || signal.aborted) return;
-		const done = finishPod(plan, servers, pod, signal).catch(
-			(error: unknown) => {
-				if (!signal.aborted && !isFailure(error, "unavailable")) {
-					plan.log(`a backup Job could not be played: ${String(error)}`);
-				}
-			},
-		);
-		running.set(uid, done);
+		const gone = new AbortController();
+		const done = finishPod(
+			plan,
+			servers,
+			pod,
+			AbortSignal.any([signal, gone.signal]),
+		).catch((error: unknown) => {
+			if (!signal.aborted && !isFailure(error, "unavailable")) {
+				plan.log(`a backup Job could not be played: ${String(error)}`);
+			}
+		});
+		running.set(uid, { done, gone });
 		void done.then(() => running.delete(uid));
 	}
 
@@ -50,7 +57,9 @@ export function playBackups(plan: BackupsPlan): JobsPlayer {
 			path: `/api/v1/pods?labelSelector=${encodeURIComponent(`${jobLabel} in (backup,restore)`)}`,
 			onList: (pods) => pods.forEach(play),
 			onEvent: (type, pod) => {
-				if (type !== "DELETED") play(pod);
+				// With its pod ends what runs in it.
+				if (type === "DELETED") running.get(pod.metadata.uid)?.gone.abort();
+				else play(pod);
 			},
 		}),
 		followFor<ApiObject>(plan, signal, {
@@ -65,7 +74,10 @@ export function playBackups(plan: BackupsPlan): JobsPlayer {
 	return {
 		async stop() {
 			stopping.abort();
-			await Promise.all([...followings, ...running.values()]);
+			await Promise.all([
+				...followings,
+				...[...running.values()].map(({ done }) => done),
+			]);
 			await servers.stop();
 		},
 	};

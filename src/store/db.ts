@@ -15,6 +15,7 @@ import type {
 	BackupId,
 	EnvironmentId,
 	OperationId,
+	PreviewId,
 	RolloutId,
 	TargetId,
 	TenantId,
@@ -29,6 +30,11 @@ import type {
 	PhaseRecord,
 } from "../domain/operation.ts";
 import type { ShownParameters } from "../domain/parameters.ts";
+import type {
+	PreviewedVerb,
+	PreviewFacts,
+	PreviewResult,
+} from "../domain/preview.ts";
 import type { ReleaseImages } from "../domain/release.ts";
 import type {
 	MemberState,
@@ -215,6 +221,23 @@ export interface Tables {
 		rollback_id: OperationId | null;
 		reason: string | null;
 	};
+	previews: {
+		id: PreviewId;
+		environment_id: EnvironmentId;
+		operation_id: OperationId;
+		verb: PreviewedVerb;
+		order_digest: Buffer;
+		desired_revision: number;
+		lifecycle: Lifecycle;
+		blueprint_version: string;
+		program_digest: string | null;
+		state_version: number | null;
+		wish: Buffer | null;
+		facts: JSONColumnType<PreviewFacts>;
+		result: JSONColumnType<PreviewResult | null, string | undefined, string>;
+		created_at: Time;
+		expires_at: OptionalTime;
+	};
 	backups: {
 		id: BackupId;
 		environment_id: EnvironmentId;
@@ -246,12 +269,6 @@ export interface Tables {
 
 /** A connection pool or a transaction. */
 export type Db = Kysely<Tables>;
-
-/** In the transaction that `db` is already, or else in one of its own. */
-export const inTransaction = <T>(
-	db: Db,
-	work: (transaction: Db) => Promise<T>,
-): Promise<T> => (db.isTransaction ? work(db) : db.transaction().execute(work));
 
 export interface Database {
 	readonly db: Db;
@@ -291,6 +308,18 @@ export function openDatabase(options: {
 		dialect: new PostgresDialect({ pool: prepareStatements(pool) }),
 	});
 	return { db, close: () => db.destroy() };
+}
+
+/** Within a transaction of the caller's it is a part of that; otherwise it is one of its own. */
+export const transact = <T>(db: Db, work: (trx: Db) => Promise<T>) =>
+	db.isTransaction ? work(db) : db.transaction().execute(work);
+
+/** Does something within a transaction and takes back what it wrote, but not what it found out. */
+export async function rehearse<T>(trx: Db, work: () => Promise<T>): Promise<T> {
+	await sql`savepoint rehearsal`.execute(trx);
+	const found = await work();
+	await sql`rollback to savepoint rehearsal`.execute(trx);
+	return found;
 }
 
 /** The text of a jsonb value. PostgreSQL refuses NUL and lone surrogates, which a message of others may hold. */

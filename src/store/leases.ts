@@ -22,7 +22,7 @@ import {
 import type { Existing } from "../domain/stock.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
 import { type Db, toJsonb, violatedIndex } from "./db.ts";
-import { toOperation } from "./operations.ts";
+import { isNext, toOperation } from "./operations.ts";
 
 /** What an owner shows with each write. */
 export interface Lease {
@@ -107,19 +107,7 @@ export async function claimOperation(
 			)
 			.where((eb) =>
 				eb.or([
-					eb.and([
-						eb("o.state", "=", "queued"),
-						eb.not(
-							eb.exists(
-								eb
-									.selectFrom("operations as p")
-									.select("p.id")
-									.whereRef("p.environment_id", "=", "o.environment_id")
-									.whereRef("p.sequence", "<", "o.sequence")
-									.where("p.finished_at", "is", null),
-							),
-						),
-					]),
+					eb.and([eb("o.state", "=", "queued"), isNext]),
 					eb.and([
 						eb("o.state", "in", activeStates),
 						sql<boolean>`o.lease_expires_at < now()`,

@@ -9,6 +9,7 @@ import {
 	type OperationOptions,
 	type OperationState,
 	operationKinds,
+	turnKinds,
 } from "../domain/operation.ts";
 import type { Db } from "./db.ts";
 import type { Scope } from "./environments.ts";
@@ -155,6 +156,7 @@ export async function listCurrentOperations(
 		.select(["environment_id", "id"])
 		.where("environment_id", "=", sql<EnvironmentId>`any(${environments})`)
 		.where("finished_at", "is", null)
+		.where("kind", "in", turnKinds)
 		.orderBy("environment_id")
 		.orderBy(sql`state = 'queued'`)
 		.orderBy("sequence")
@@ -198,7 +200,7 @@ export async function findOpenOperation(
 export async function findNextQueued(
 	db: Db,
 	environment: EnvironmentId,
-	kinds: readonly OperationKind[] = operationKinds,
+	kinds: readonly OperationKind[] = turnKinds,
 ): Promise<OperationId | undefined> {
 	const row = await db
 		.selectFrom("operations")
@@ -213,6 +215,11 @@ export async function findNextQueued(
 
 const open = (db: Db) =>
 	db.selectFrom("operations as o").where("o.finished_at", "is", null);
+
+/** Nobody of its environment stands before the queued operation `o`. What takes no turn stands in nobody's way. */
+export const isNext = sql<boolean>`(o.kind <> all(${turnKinds}) or not exists (
+	select from operations p where p.environment_id = o.environment_id and p.sequence < o.sequence
+	and p.finished_at is null and p.kind = any(${turnKinds})))`;
 
 /** An operation that should be worked on and is not, with how often its message was sent again, this time included. */
 export interface Forgotten {
@@ -243,20 +250,7 @@ export async function takeForgotten(
 		.select("o.id")
 		.where((eb) =>
 			eb.or([
-				eb.and([
-					eb("o.state", "=", "queued"),
-					lastSent,
-					eb.not(
-						eb.exists(
-							eb
-								.selectFrom("operations as p")
-								.select("p.id")
-								.whereRef("p.environment_id", "=", "o.environment_id")
-								.whereRef("p.sequence", "<", "o.sequence")
-								.where("p.finished_at", "is", null),
-						),
-					),
-				]),
+				eb.and([eb("o.state", "=", "queued"), lastSent, isNext]),
 				eb.and([
 					eb("o.state", "in", activeStates),
 					sql<boolean>`o.lease_expires_at < now()`,
@@ -370,7 +364,7 @@ export async function listMovedSince(
 ): Promise<Set<EnvironmentId>> {
 	const { rows } = await sql<{ environment: EnvironmentId }>`
 		select environment_id as environment from operations
-		where finished_at is null or finished_at >= ${since}
+		where (finished_at is null or finished_at >= ${since}) and kind = any(${turnKinds})
 		union
 		select s.environment_id from stacks s join updates u on u.stack_id = s.id
 		where s.environment_id is not null and not u.is_dry_run

@@ -1,6 +1,10 @@
 import { type RawBuilder, sql } from "kysely";
 import type { OperationId } from "../domain/ids.ts";
-import type { Operation, OperationKind } from "../domain/operation.ts";
+import {
+	type Operation,
+	type OperationKind,
+	turnKinds,
+} from "../domain/operation.ts";
 import {
 	decidePlace,
 	farthestPlace,
@@ -112,6 +116,8 @@ export async function findQueuePlace(
 					- coalesce(extract(epoch from now() - p.started_at) * 1000, 0)) as left_ms
 			) as part
 			where p.environment_id = o.environment_id and p.sequence < o.sequence and p.finished_at is null
+				-- What takes no turn waits for the workers alone, and nobody waits for it.
+				and o.kind = any(${turnKinds}) and p.kind = any(${turnKinds})
 		) as line
 		where o.id = ${operation.id}`.execute(db);
 	const [found] = rows;

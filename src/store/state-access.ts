@@ -1,6 +1,6 @@
 // Whose stacks are whose.
 import type { EnvironmentId, OperationId, TenantId } from "../domain/ids.ts";
-import { activeStates } from "../domain/operation.ts";
+import { activeStates, takesTurn } from "../domain/operation.ts";
 import type { Db } from "./db.ts";
 import type { Lease } from "./leases.ts";
 
@@ -16,17 +16,28 @@ export async function findRun(
 	db: Db,
 	lease: Lease,
 ): Promise<
-	| { readonly environment: EnvironmentId; readonly operation: OperationId }
+	| {
+			readonly environment: EnvironmentId;
+			readonly operation: OperationId;
+			/** It may look at the state and ask what would be done, and no more. */
+			readonly isReader: boolean;
+	  }
 	| undefined
 > {
 	const row = await db
 		.selectFrom("operations")
-		.select(["id", "environment_id"])
+		.select(["id", "environment_id", "kind"])
 		.where("id", "=", lease.operation)
 		.where("fence", "=", lease.fence)
 		.where("state", "in", activeStates)
 		.executeTakeFirst();
-	return row && { environment: row.environment_id, operation: row.id };
+	return (
+		row && {
+			environment: row.environment_id,
+			operation: row.id,
+			isReader: !takesTurn(row.kind),
+		}
+	);
 }
 
 /** The blueprint of an environment, if it lies within the scope. */

@@ -7,6 +7,7 @@
 import { sql } from "kysely";
 import type { OperationId, TenantId } from "../domain/ids.ts";
 import type { Db } from "./db.ts";
+import { isNext } from "./operations.ts";
 
 /** An operation that may be claimed now. */
 export interface Turn {
@@ -73,10 +74,7 @@ export async function listTurns(
 				join environments e on e.id = o.environment_id
 				join targets g on g.id = e.target_id
 				where o.tenant_id = t.id and o.state = 'queued'
-					and not exists (
-						select from operations p
-						where p.environment_id = o.environment_id and p.sequence < o.sequence and p.finished_at is null
-					)
+					and ${isNext}
 					and (${limitOf("g")} is null
 						or (select count(*) from active a where a.target_id = g.id) < ${limitOf("g")})
 				order by o.sequence limit 1

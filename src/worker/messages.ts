@@ -2,6 +2,7 @@
 // update at a time, so nothing needs a number.
 import type { Stage } from "../domain/blueprint.ts";
 import type {
+	Engine,
 	EngineOutcome,
 	EngineRun,
 	EngineSettings,
@@ -10,7 +11,7 @@ import type { NewEvent } from "../domain/event.ts";
 import type { FailureRecord } from "../failure.ts";
 import type { ProcessRef } from "../processes.ts";
 
-export type Verb = "up" | "destroy";
+export type Verb = keyof Engine;
 
 export type ToChild =
 	// Over the channel and not by argument or variable: a passphrase is in it.

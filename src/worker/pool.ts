@@ -205,7 +205,7 @@ export function makePool(options: PoolOptions): Pool {
 	function lend(member: Member, update: { readonly at: number }): Loan {
 		let isReturned = false;
 		const runOn =
-			(verb: "up" | "destroy"): Engine["up"] =>
+			(verb: keyof Engine): Engine["up"] =>
 			async (run, hooks) => {
 				if (isReturned) throw new Error("The child was given back already.");
 				member.runs++;
@@ -220,7 +220,12 @@ export function makePool(options: PoolOptions): Pool {
 				}
 			};
 		return {
-			engine: { up: runOn("up"), destroy: runOn("destroy") },
+			engine: {
+				up: runOn("up"),
+				destroy: runOn("destroy"),
+				preview: runOn("preview"),
+				previewDestroy: runOn("previewDestroy"),
+			},
 			release() {
 				if (isReturned) return;
 				isReturned = true;

@@ -1,10 +1,11 @@
 // The child's side of the channel: one update at a time, an abort when told, and an end when the parent is
 // gone or a promise was rejected that nobody looked at. No store, no queue.
 import type { Stage } from "../domain/blueprint.ts";
-import type {
-	Engine,
-	EngineOutcome,
-	EngineSettings,
+import {
+	type Engine,
+	type EngineOutcome,
+	type EngineSettings,
+	placeOf,
 } from "../domain/engine.ts";
 import { listSecrets, makeRedactor } from "../domain/redact.ts";
 import { Failure, type FailureRecord, recordFailure } from "../failure.ts";
@@ -15,7 +16,7 @@ import type { ToChild, ToParent } from "./messages.ts";
 
 export type OpenEngine = (
 	settings: EngineSettings,
-	onProcess: (stack: string, pid: number | undefined) => void,
+	onProcess: (place: string, pid: number | undefined) => void,
 ) => Engine;
 
 // Without a parent nobody renews the lease, and another worker takes the environment when it is over.
@@ -41,13 +42,13 @@ export function startServing(openEngine: OpenEngine): void {
 
 	function noteProcess(
 		settings: EngineSettings,
-		stack: string,
+		place: string,
 		pid: number | undefined,
 	): void {
 		cliPid = pid;
 		const cli = pid === undefined ? undefined : findProcess(pid);
-		if (cli === undefined) forgetCli(settings.workRoot, stack);
-		else recordCli(settings.workRoot, stack, cli);
+		if (cli === undefined) forgetCli(settings.workRoot, place);
+		else recordCli(settings.workRoot, place, cli);
 		send({ type: "process", cli: cli ?? null }).catch(() => {});
 	}
 
@@ -85,7 +86,7 @@ export function startServing(openEngine: OpenEngine): void {
 		const result = await settle(async () => {
 			if (session === undefined)
 				throw new Error("A run came before the start.");
-			endLeftover(session.settings.workRoot, run.stack);
+			endLeftover(session.settings.workRoot, placeOf(run));
 			return session.engine[verb](run, {
 				signal: controller.signal,
 				onEvent: (event) => send({ type: "event", event }),
@@ -142,8 +143,8 @@ export function startServing(openEngine: OpenEngine): void {
 				const { settings } = message;
 				session = {
 					settings,
-					engine: openEngine(settings, (stack, pid) =>
-						noteProcess(settings, stack, pid),
+					engine: openEngine(settings, (place, pid) =>
+						noteProcess(settings, place, pid),
 					),
 				};
 				send({ type: "ready" }).catch(() => {});

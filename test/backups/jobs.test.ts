@@ -151,6 +151,44 @@ test("the same run twice is one backup", async () => {
 	assert.equal(again.name, backup);
 });
 
+test("a dry run says what would be restored, and restores nothing", async () => {
+	const client = await connectTo(source);
+	const before = await readAll(client);
+	await client
+		.db("maestro-audit")
+		.collection("audits")
+		.insertOne({ who: "since then" });
+	const since = await readAll(client);
+	const checked = await cluster.restore(
+		{
+			namespace: source,
+			run: "dry",
+			backup,
+			allowOtherVersion: false,
+			dryRun: true,
+		},
+		hooks(),
+	);
+	assert.deepEqual([checked.name, checked.parts], [backup, 4]);
+	assert.deepEqual(await readAll(client), since);
+	await client
+		.db("maestro-audit")
+		.collection("audits")
+		.deleteOne({ who: "since then" });
+	assert.deepEqual(await readAll(client), before);
+});
+
+test("a restore that is ended leaves no Job and no pod; one that never was is ended too", async () => {
+	await cluster.endRestore({ namespace: source, run: "dry" }, hooks());
+	assert.deepEqual(
+		(await kubectlGet(admin(), "jobs,pods", "-n", source)).filter(
+			({ metadata }) => metadata.name.startsWith("restore-dry"),
+		),
+		[],
+	);
+	await cluster.endRestore({ namespace: source, run: "never" }, hooks());
+});
+
 test("a restore moves the documents into another environment's server, equal document by document", async () => {
 	copyBackups(target);
 	const restored = await cluster.restore(

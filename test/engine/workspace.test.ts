@@ -137,6 +137,7 @@ test("a stack has a folder of its own, for us alone, with settings that switch d
 	await openWorkspace({
 		project: "impresario-maestro",
 		stack: "env-1",
+		place: "env-1",
 		workRoot: folder,
 		temporary: await makeTemporary(folder, "env-1"),
 		pulumiHome: join(folder, "home"),

@@ -4,15 +4,19 @@ import type { z } from "zod";
 import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import { problem } from "../../src/contract/problem.ts";
-import type { RolloutId } from "../../src/domain/ids.ts";
+import type { EnvironmentId, RolloutId } from "../../src/domain/ids.ts";
+import { previewedOrder } from "../../src/domain/preview.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { rolloutOrder } from "../../src/domain/rollout.ts";
 import { roles } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { orderRollout } from "../../src/operations/order-rollout.ts";
+import { previewOrder } from "../../src/operations/preview.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
+import { loadOrdered } from "../support/ordered.ts";
 import {
 	type Door,
+	givenBackup,
 	givenEnvironment,
 	givenReadyEnvironment,
 	givenUpgradedEnvironment,
@@ -28,8 +32,11 @@ let spareToken: string;
 let spareEnvironment: string;
 let readyEnvironment: string;
 let rollout: string;
+let preview: string;
 let upgradedEnvironment: string;
 let sleepyEnvironment: string;
+let keptEnvironment: EnvironmentId;
+let keptBackup: string;
 
 before(async () => {
 	door = await openDoor();
@@ -37,8 +44,15 @@ before(async () => {
 	environment = given.environment.id;
 	operation = given.operation.id;
 	readyEnvironment = (await givenReadyEnvironment(door)).id;
+	const ordered = await previewOrder(door.installation, door.operator.actor, {
+		environment: await givenReadyEnvironment(door),
+		order: previewedOrder.parse({ destroy: {} }),
+	});
+	preview = loadOrdered(ordered).options.preview ?? "";
 	upgradedEnvironment = (await givenUpgradedEnvironment(door)).id;
 	sleepyEnvironment = (await givenReadyEnvironment(door)).id;
+	keptEnvironment = (await givenReadyEnvironment(door)).id;
+	keptBackup = (await givenBackup(door, keptEnvironment)).id;
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	rollout = (
 		await orderRollout(
@@ -75,10 +89,18 @@ const examples: Record<
 	findEnvironment: () => ({ id: environment }),
 	describeEnvironment: () => ({ id: environment, body: { description: "x" } }),
 	upgradeEnvironment: () => ({ id: readyEnvironment, body: { size: "ha" } }),
+	previewEnvironment: () => ({ id: readyEnvironment, body: { destroy: {} } }),
+	findPreview: () => ({ id: preview }),
 	rollbackEnvironment: () => ({ id: upgradedEnvironment, body: {} }),
 	hibernateEnvironment: () => ({ id: sleepyEnvironment }),
 	// It waits behind the order before.
 	wakeEnvironment: () => ({ id: sleepyEnvironment }),
+	backUpEnvironment: () => ({ id: readyEnvironment }),
+	restoreEnvironment: () => ({
+		id: keptEnvironment,
+		body: { backup: keptBackup },
+	}),
+	listBackups: () => ({ id: keptEnvironment }),
 	destroyEnvironment: () => ({ id: spareEnvironment }),
 	listRevisions: () => ({ id: environment }),
 	listOperations: () => ({ id: environment }),

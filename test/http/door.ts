@@ -1,7 +1,8 @@
 // The API on a free port, on a database of its own, with two tenants and someone of every role.
 import { randomBytes } from "node:crypto";
 import { makeCluster } from "../../src/cluster/connect.ts";
-import type { OperationId } from "../../src/domain/ids.ts";
+import type { KeptBackup } from "../../src/domain/backup.ts";
+import type { EnvironmentId, OperationId } from "../../src/domain/ids.ts";
 import type { Operation } from "../../src/domain/operation.ts";
 import { type Actor, platformTenant } from "../../src/domain/tenant.ts";
 import { openFeed } from "../../src/feed/listen.ts";
@@ -9,12 +10,14 @@ import type { Limits } from "../../src/http/limits.ts";
 import { makeServer } from "../../src/http/server.ts";
 import type { Reach } from "../../src/operations/reach.ts";
 import { upgradeEnvironment } from "../../src/operations/upgrade.ts";
+import { recordBackup } from "../../src/store/backups.ts";
 import type { Db } from "../../src/store/db.ts";
 import {
 	loadEnvironment,
 	updateEnvironment,
 } from "../../src/store/environments.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { scriptedBackup } from "../support/engine.ts";
 import {
 	givenActor,
 	givenInstallation,
@@ -179,7 +182,7 @@ export async function givenReadyEnvironment(door: Door, name?: string) {
 	const { environment, operation } = await givenEnvironment(door, name);
 	await door.db
 		.updateTable("operations")
-		.set({ started_at: new Date() })
+		.set({ started_at: new Date(), is_touched: true })
 		.where("id", "=", operation.id)
 		.execute();
 	await endOperation(door.db, operation.id);
@@ -202,7 +205,7 @@ export async function givenUpgradedEnvironment(door: Door, name?: string) {
 	);
 	await door.db
 		.updateTable("operations")
-		.set({ started_at: new Date() })
+		.set({ started_at: new Date(), is_touched: true })
 		.where("id", "=", id)
 		.execute();
 	await endOperation(door.db, id);
@@ -211,6 +214,31 @@ export async function givenUpgradedEnvironment(door: Door, name?: string) {
 		revision: revisionTo,
 	});
 	return loadEnvironment(door.db, environment.id);
+}
+
+/** A backup of the environment's revision 1, as the operation that created it would have made it. */
+export async function givenBackup(
+	{ db }: Door,
+	environment: EnvironmentId,
+): Promise<KeptBackup> {
+	const { id } = await db
+		.selectFrom("operations")
+		.select("id")
+		.where("environment_id", "=", environment)
+		.orderBy("sequence")
+		.limit(1)
+		.executeTakeFirstOrThrow();
+	return recordBackup(db, {
+		...scriptedBackup,
+		environment,
+		operation: id,
+		revision: 1,
+		release: "0.6.0",
+		reason: "on_demand",
+		place: "claim",
+		takenAt: new Date(),
+		retentionDays: 14,
+	});
 }
 
 /** Ends an operation as a worker would, without what a worker does before. */

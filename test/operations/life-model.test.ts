@@ -141,6 +141,7 @@ async function check(model: Model, real: Real): Promise<void> {
 		const active = rows.filter(
 			(row) =>
 				row.environment_id === environment &&
+				row.kind !== "preview" &&
 				["running", "recovering", "cancelling"].includes(String(row.state)),
 		);
 		assert.ok(active.length <= 1, "two operations move one environment");

@@ -13,6 +13,7 @@ import {
 	phaseDeadlineMs,
 	phasesOf,
 	queuedForMs,
+	takesTurn,
 } from "../../src/domain/operation.ts";
 
 export interface ModelOperation {
@@ -93,10 +94,11 @@ export function mayBeClaimed(model: Model, one: ModelOperation): boolean {
 	// One that is being cancelled is only ended: that does not count.
 	if (one.attempt >= maxAttempts && one.state !== "cancelling") return false;
 	if (one.state === "queued") {
+		if (!takesTurn(one.kind)) return true;
 		const before = model.operations.slice(0, model.operations.indexOf(one));
 		return before.every(
-			({ environment, state }) =>
-				environment !== one.environment || isFinal(state),
+			({ environment, state, kind }) =>
+				environment !== one.environment || isFinal(state) || !takesTurn(kind),
 		);
 	}
 	return (

@@ -32,7 +32,8 @@ export const scriptedOutputs: BlueprintOutputs = {
 
 export const scriptedBackup: Backup = {
 	name: "20260102T030405Z-abcde",
-	takenAt: "2026-01-02T03:04:05Z",
+	// Not long ago, or its time would be over.
+	takenAt: new Date().toISOString(),
 	bytes: 1024,
 	parts: 4,
 	oplog: true,
@@ -56,6 +57,8 @@ type Step<T> = (hooks: { signal: AbortSignal } & EngineHooks) => Promise<T>;
 export interface Script {
 	up?: Step<Partial<EngineOutcome> | undefined>;
 	destroy?: Step<Partial<EngineOutcome> | undefined>;
+	preview?: Step<Partial<EngineOutcome> | undefined>;
+	previewDestroy?: Step<Partial<EngineOutcome> | undefined>;
 	ready?: (hooks: ClusterHooks) => Promise<void>;
 	rolledOut?: (hooks: ClusterHooks) => Promise<void>;
 	stopped?: (hooks: Pick<ClusterHooks, "signal">) => Promise<void>;
@@ -95,7 +98,7 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 	const images: string[] = [];
 	const verifications: string[] = [];
 	const run =
-		(name: "up" | "destroy") =>
+		(name: keyof Engine) =>
 		async (
 			engineRun: EngineRun,
 			hooks: EngineHooks,
@@ -114,7 +117,12 @@ export function makeScriptedWorld(script: Script = {}): ScriptedWorld {
 		runs,
 		images,
 		verifications,
-		engine: { up: run("up"), destroy: run("destroy") },
+		engine: {
+			up: run("up"),
+			destroy: run("destroy"),
+			preview: run("preview"),
+			previewDestroy: run("previewDestroy"),
+		},
 		connectCluster: () => ({
 			async waitUntilReady(_namespace, hooks) {
 				calls.push("ready");

@@ -21,6 +21,8 @@ async function runEngine(work: Work): Promise<EngineOutcome> {
 		case "destroy":
 			if (await mustMarkKept(work)) await tools.engine.up(run, hooks);
 			return tools.engine.destroy(run, hooks);
+		case "preview":
+			throw new Error("a preview applies nothing");
 		case "create":
 			// Nothing runs yet that one stage could disturb for another: everything at once.
 			return tools.engine.up(run, hooks);

@@ -11,6 +11,7 @@ import {
 } from "../../store/environments.ts";
 import { appendEvents } from "../../store/events.ts";
 import { closeOperation, recordProgress } from "../../store/leases.ts";
+import { completePreview } from "../../store/previews.ts";
 import { deleteSecrets } from "../../store/secrets.ts";
 import { decideLifecycle } from "../lifecycle.ts";
 import { take, type Work } from "../work.ts";
@@ -50,6 +51,7 @@ export async function finish(
 /** What the end makes of the environment, and the events that say so. */
 async function move(trx: Db, work: Work): Promise<readonly NewEvent[]> {
 	const { kind } = work.operation;
+	if (kind === "preview") return [await keepPreview(trx, work)];
 	if (!movesLifecycle(kind)) return [];
 	return [await (kind === "destroy" ? letGo(trx, work) : settle(trx, work))];
 }
@@ -99,4 +101,13 @@ async function letGo(trx: Db, { operation }: Work): Promise<NewEvent> {
 		operation.keepsBackups ? ["claim"] : backupPlaces,
 	);
 	return { type: "environment.destroyed", data: {} };
+}
+
+async function keepPreview(trx: Db, work: Work): Promise<NewEvent> {
+	const { id, result } = take(work, "preview");
+	await completePreview(trx, id, result);
+	return {
+		type: "preview.completed",
+		data: { preview: id, risk: result.risk },
+	};
 }

@@ -3,7 +3,7 @@ import type { AwsAccess } from "../../domain/aws.ts";
 import type { EngineRun } from "../../domain/engine.ts";
 import type { Environment } from "../../domain/environment.ts";
 import type { EnvironmentId } from "../../domain/ids.ts";
-import { projectName, stackName } from "../../domain/names.ts";
+import { projectName, runPlace, stackName } from "../../domain/names.ts";
 import { type Secrets, secretNames } from "../../domain/secret.ts";
 import type { BlueprintName } from "../../domain/spec.ts";
 import { Failure } from "../../failure.ts";
@@ -17,6 +17,7 @@ import { loadRevision, type StoredRevision } from "../../store/revisions.ts";
 import { listSealedSecrets } from "../../store/secrets.ts";
 import { loadTarget, loadTargetAccess } from "../../store/targets.ts";
 import { loadParameters, secretPlace } from "../parameters.ts";
+import { loadPlanned, type PlannedRevision } from "../preview.ts";
 import { targetPlace } from "../target.ts";
 import type { Tools, Work } from "../work.ts";
 
@@ -25,7 +26,10 @@ export async function prepare(work: Work): Promise<void> {
 	const environment = await loadEnvironment(tools.db, operation.environment);
 	// A destroy runs the program of the newest revision, because only it names what there is.
 	const number = operation.revisionTo ?? environment.desiredRevision;
-	const revision = await loadRevision(tools.db, environment.id, number);
+	const revision: StoredRevision | PlannedRevision =
+		operation.kind === "preview"
+			? (await loadPlanned(tools, operation)).planned
+			: await loadRevision(tools.db, environment.id, number);
 	const run = await loadRun(work, environment, revision);
 	findings.environment = environment;
 	findings.cluster = tools.connectCluster(run.input.target.kubeconfig);
@@ -36,14 +40,16 @@ export async function prepare(work: Work): Promise<void> {
 export async function loadRun(
 	work: Work,
 	environment: Environment,
-	revision: StoredRevision,
+	revision: StoredRevision & Partial<Pick<PlannedRevision, "opened">>,
 ): Promise<EngineRun> {
 	const { tools, operation } = work;
 	const stack = stackName(environment.id);
+	const place = runPlace(operation);
 	return {
 		project: projectName(environment.blueprint),
 		stack,
-		state: tools.engineState.describe(work.lease, stack),
+		state: tools.engineState.describe(work.lease, place),
+		place,
 		blueprint: {
 			name: environment.blueprint as BlueprintName,
 			version: revision.blueprintVersion,
@@ -61,7 +67,9 @@ export async function loadRun(
 			size: revision.size,
 			release: revision.release,
 			labels: environment.labels,
-			parameters: await loadParameters(tools, environment.id, revision),
+			parameters:
+				revision.opened ??
+				(await loadParameters(tools, environment.id, revision)),
 			power: revision.power,
 			secrets: await openSecrets(work),
 			target: await loadPlace(tools, environment.id),

@@ -36,8 +36,7 @@ export async function restoreBackup(work: Work): Promise<void> {
 			{ signal: work.signal, onEvent: record },
 		);
 	} catch (error) {
-		await endRestore(work, request, error);
-		throw error;
+		throw await endRestore(work, request, error);
 	}
 	const durationMs = Math.round(performance.now() - startedAt);
 	await work.write(async (trx) => {
@@ -59,20 +58,28 @@ export async function restoreBackup(work: Work): Promise<void> {
 
 /**
  * The Job outlives its watcher, and one that starts late would write under processes that run again. It is left to
- * whoever goes on with the operation where somebody does.
+ * whoever goes on with the operation where somebody does. Returns what the error comes to.
  */
 async function endRestore(
 	work: Work,
 	request: { readonly namespace: string; readonly run: string },
 	error: unknown,
-): Promise<void> {
-	if (!isFinal(work.signal, error)) return;
+): Promise<unknown> {
+	if (!isFinal(work.signal, error)) return error;
 	await take(work, "cluster").endRestore(request, {
 		signal: AbortSignal.timeout(endingMs),
 	});
 	if (!(error instanceof Failure) || error.untouched !== databasesUntouched)
-		return;
+		return error;
 	await work.write((trx) => recordRestore(trx, work.lease, "untouched"));
+	return new Failure({
+		code: error.code,
+		message: error.message,
+		untouched: error.untouched,
+		advice:
+			`${error.advice ?? ""} What was stopped is started again, on the data that are there.`.trim(),
+		cause: error,
+	});
 }
 
 /** Whether the operation ends by this error: by a failure that will not pass, its deadline, or a person's wish. */
