@@ -1,36 +1,23 @@
 // The worker is killed in each phase of an upgrade, of a rollback with its data, of a hibernate and of a wake. Each time
 // the next worker brings the operation to its end, and the environment to what was ordered, with the documents it had.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { sql } from "kysely";
-import { type Document, MongoClient } from "mongodb";
+import type { Document } from "mongodb";
 import {
 	listPhases,
 	type OperationOptions,
 } from "../../src/domain/operation.ts";
 import {
-	type ReleaseImages,
-	upstreamRelease,
-} from "../../src/domain/release.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+	type House,
+	openHouse,
+	order,
+	succeed,
+} from "../support/killed-house.ts";
 import { listWorkloads } from "../support/kubectl.ts";
 import { readAll } from "../support/mongodb.ts";
-import {
-	type Moment,
-	openPhasePoints,
-	type PhasePoint,
-	type PhasePoints,
-} from "../support/phase-points.ts";
-import {
-	type Caller,
-	givenTenant,
-	installService,
-	makeCaller,
-	type Role,
-	startRole,
-} from "../support/service.ts";
+import type { Moment, PhasePoint } from "../support/phase-points.ts";
+import type { Caller } from "../support/service.ts";
 
 const kubeconfig = process.env.TEST_KUBECONFIG ?? "";
 const release = "0.6.1";
@@ -64,86 +51,6 @@ const lives =
 				points.filter(({ moment }) => moment !== "first"),
 			]
 		: [points.filter((_, index) => index % 6 === 3)];
-
-/** An environment with a service of its own: whoever kills its worker disturbs nobody else. */
-interface House {
-	readonly database: TestDatabase;
-	readonly tenant: Caller;
-	readonly points: PhasePoints;
-	/** SIGKILL to the worker, `meanwhile`, and a new one. */
-	replaceWorker(meanwhile: () => Promise<void>): Promise<void>;
-	readonly namespace: string;
-	readonly documents: MongoClient;
-}
-
-async function openHouse(t: TestContext): Promise<House> {
-	const database = await createTestDatabase();
-	t.after(() => database.close());
-	const service = await installService({
-		databaseUrl: database.url,
-		kubeconfig,
-	});
-	t.after(() => service.remove());
-	const points = await openPhasePoints(database.url);
-	t.after(() => points.close());
-	const api = await startRole("api", service.environment);
-	t.after(() => api.stop());
-	let worker: Role = await startRole("worker", service.environment);
-	t.after(() => worker.stop());
-	const admin = makeCaller(() => api.url, service.adminToken);
-	const tenant = await givenTenant(admin, () => api.url, "kills");
-	const images: ReleaseImages = {
-		...upstreamRelease("0.6.0", "0.15.0").images,
-		server: upstreamRelease(release, "0.15.0").images.server,
-	};
-	await admin.call("POST", "/v1/releases", { name: release, images });
-	await succeed(tenant, "POST", "/v1/environments", {
-		name: "qa",
-		size: "small",
-	});
-	// The environment's stand-in for its database runs once a Job has needed it.
-	await succeed(tenant, "POST", "/v1/environments/qa:backup");
-	const { body } = await tenant.call("GET", "/v1/environments/qa");
-	const namespace = String(body.namespace);
-	const documents = new MongoClient(findMongodb(namespace));
-	t.after(() => documents.close());
-	return {
-		database,
-		tenant,
-		points,
-		namespace,
-		documents,
-		async replaceWorker(meanwhile) {
-			await worker.kill();
-			await meanwhile();
-			worker = await startRole("worker", service.environment);
-		},
-	};
-}
-
-function findMongodb(namespace: string): string {
-	const sandbox = dirname(process.env.TEST_ADMIN_KUBECONFIG ?? "");
-	const path = join(
-		sandbox,
-		"control-plane",
-		"namespaces",
-		namespace,
-		"ports.json",
-	);
-	return `mongodb://127.0.0.1:${JSON.parse(readFileSync(path, "utf8")).mongodb}/`;
-}
-
-async function order(tenant: Caller, ...call: Parameters<Caller["call"]>) {
-	const { status, body } = await tenant.call(...call);
-	assert.equal(status, 202, JSON.stringify(body));
-	return String(body.id);
-}
-
-async function succeed(tenant: Caller, ...call: Parameters<Caller["call"]>) {
-	const operation = await tenant.end(await order(tenant, ...call), 300_000);
-	assert.equal(operation.state, "succeeded", JSON.stringify(operation.error));
-	return operation;
-}
 
 const findServers = ({ documents }: House) =>
 	documents.db("maestro-client").collection<{ _id: string }>("servers");
@@ -318,7 +225,7 @@ test("whatever phase the worker dies in, the next one ends it as ordered", {
 	await Promise.all(
 		lives.map((chosen, index) =>
 			t.test(`life ${index + 1}`, async (t) =>
-				live(t, await openHouse(t), chosen),
+				live(t, await openHouse(t, release), chosen),
 			),
 		),
 	);
