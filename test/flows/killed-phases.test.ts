@@ -43,7 +43,7 @@ const points = verbs.flatMap((kind): Point[] =>
 	),
 );
 
-// All of them take two processors a quarter of an hour: `ALL_POINTS=1 npm test -- test/flows/killed-phases.test.ts`.
+// All of them take two processors about twenty minutes: `ALL_POINTS=1 npm test -- test/flows/killed-phases.test.ts`.
 const lives =
 	process.env.ALL_POINTS === "1"
 		? [
