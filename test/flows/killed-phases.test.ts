@@ -52,6 +52,9 @@ const lives =
 			]
 		: [points.filter((_, index) => index % 6 === 3)];
 
+/** A life has one kill after the other: longer than other tests may take, in milliseconds. */
+const timeout = 60 * 60_000;
+
 const findServers = ({ documents }: House) =>
 	documents.db("maestro-client").collection<{ _id: string }>("servers");
 
@@ -220,11 +223,12 @@ async function live(
 
 test("whatever phase the worker dies in, the next one ends it as ordered", {
 	concurrency: 2,
+	timeout,
 }, async (t) => {
 	assert.equal(points.length, 51);
 	await Promise.all(
 		lives.map((chosen, index) =>
-			t.test(`life ${index + 1}`, async (t) =>
+			t.test(`life ${index + 1}`, { timeout }, async (t) =>
 				live(t, await openHouse(t, release), chosen),
 			),
 		),
