@@ -181,7 +181,7 @@ export async function supersedeQueued(
 	return rows.map(toOperation);
 }
 
-/** The newest operation of this kind that waits or runs, if there is one. */
+/** The newest operation of this kind that waits or runs, if there is one. What is being cancelled is not on its way. */
 export async function findOpenOperation(
 	db: Db,
 	environment: EnvironmentId,
@@ -191,6 +191,7 @@ export async function findOpenOperation(
 		.where("environment_id", "=", environment)
 		.where("kind", "=", kind)
 		.where("finished_at", "is", null)
+		.where("state", "<>", "cancelling")
 		.orderBy("sequence", "desc")
 		.executeTakeFirst();
 	return row && toOperation(row);
