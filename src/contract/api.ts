@@ -25,9 +25,11 @@ import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
 import { listLeftovers } from "./leftovers.ts";
 import {
+	approveOperation,
 	cancelOperation,
 	findOperation,
 	listOperations,
+	rejectOperation,
 	retryOperation,
 } from "./operations.ts";
 import { findPreview, previewEnvironment } from "./previews.ts";
@@ -69,6 +71,8 @@ export const api: readonly Endpoint[] = [
 	findOperation,
 	cancelOperation,
 	retryOperation,
+	approveOperation,
+	rejectOperation,
 	listOperationEvents,
 	listBlueprints,
 	listReleases,

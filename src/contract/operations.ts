@@ -96,6 +96,8 @@ export const operation = z.strictObject({
 	}),
 	/** The operation whose end made the service order this one. */
 	causedBy: z.string().nullable(),
+	/** Who approved it; null where nobody had to, or has not yet. */
+	approvedBy: z.string().nullable(),
 	/** When the data were written that are lost by what it restores. Until nobody is kept from writing, it ends now. */
 	dataLoss: z.strictObject({ from: time, to: time }).nullable(),
 	/** `forced`: what was in flight was cut off, and its outcome found out afterwards. */
@@ -150,6 +152,31 @@ export const retryOperation = {
 		"Try again what failed, stalled, timed out or was cancelled, by a new operation that goes on from what is there.",
 	method: "POST",
 	path: "/v1/operations/{id}:retry",
+	role: "operator",
+	params: byId,
+	status: 202,
+	response: operation,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const approveOperation = {
+	name: "approveOperation",
+	summary:
+		"Approve an operation that awaits it: it stands in line then. Not by who ordered it. If it is bound to a preview, nothing of that may have moved.",
+	method: "POST",
+	path: "/v1/operations/{id}:approve",
+	role: "operator",
+	params: byId,
+	status: 202,
+	response: operation,
+	orders: true,
+} as const satisfies Endpoint;
+
+export const rejectOperation = {
+	name: "rejectOperation",
+	summary: "Reject an operation that awaits approval. Not by who ordered it.",
+	method: "POST",
+	path: "/v1/operations/{id}:reject",
 	role: "operator",
 	params: byId,
 	status: 202,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { approvalRules } from "../domain/approval.ts";
 import { readDuration } from "../domain/expiry.ts";
 import { tenantName, tenantSettings } from "../domain/tenant.ts";
 import { byName, type Endpoint } from "./endpoint.ts";
@@ -8,6 +9,8 @@ export const tenant = z.strictObject({
 	id: z.string(),
 	name: z.string(),
 	settings: tenantSettings,
+	/** Its orders that wait for an approval, beside those that the target names. */
+	approvals: approvalRules,
 	createdAt: z.iso.datetime(),
 });
 
@@ -51,10 +54,11 @@ export const changeTenant = {
 			failureTtlDefault: tenantSettings.shape.failureTtlDefault
 				.unwrap()
 				.optional(),
+			approvals: approvalRules.optional(),
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `concurrentOperations`, `ttlDefault`, `ttlMax` or `failureTtlDefault`",
+			"must have `concurrentOperations`, `ttlDefault`, `ttlMax`, `failureTtlDefault` or `approvals`",
 		)
 		.refine(
 			({ ttlDefault, ttlMax }) =>

@@ -31,6 +31,14 @@ export interface EventData {
 		/** The operation whose end made the service order this one. */
 		readonly causedBy?: OperationId;
 	};
+	/** It waits until another actor has looked at it. */
+	"operation.awaiting_approval": {
+		readonly kind: OperationKind;
+		readonly by: string;
+	};
+	/** It stands in line now. */
+	"operation.approved": { readonly by: string };
+	"operation.rejected": { readonly by: string };
 	"operation.started": {
 		readonly kind: OperationKind;
 		readonly attempt: number;
@@ -175,6 +183,9 @@ export type EventType = keyof EventData;
 
 export const eventTypes = Object.keys({
 	"operation.queued": 0,
+	"operation.awaiting_approval": 0,
+	"operation.approved": 0,
+	"operation.rejected": 0,
 	"operation.started": 0,
 	"operation.handed_over": 0,
 	"operation.recovered": 0,

@@ -29,6 +29,7 @@ export const turnKinds: readonly OperationKind[] =
 /** Failed, cancelled, timed out, superseded and stalled are five things. */
 export const operationStates = [
 	"queued",
+	"awaiting_approval",
 	"running",
 	"recovering",
 	"cancelling",
@@ -68,6 +69,7 @@ export const cancelAnswers: Readonly<
 	Record<OperationState, "ends" | "asks" | "repeats" | "late">
 > = {
 	queued: "ends",
+	awaiting_approval: "ends",
 	running: "asks",
 	recovering: "asks",
 	cancelling: "repeats",
@@ -319,7 +321,7 @@ export const decideDeadlines = (
  */
 export const overrunMs = 60_000;
 
-/** An order that no worker took for so long is not wanted any more. */
+/** An order that no worker took for so long, or nobody approved, is not wanted any more. */
 export const queuedForMs = 24 * 60 * 60 * 1_000;
 
 /** What the parts of a cancellation may take, in milliseconds. */
@@ -421,6 +423,10 @@ export interface Operation {
 	readonly options: OperationOptions;
 	/** The operation whose end made the service order this one. */
 	readonly causedBy: OperationId | null;
+	/** It had to be approved before it could stand in line. */
+	readonly needsApproval: boolean;
+	/** Who approved it; null where nobody had to, or has not yet. */
+	readonly approvedBy: string | null;
 	/** It entered a phase that changes the environment: its failure before that leaves everything as it was. */
 	readonly isTouched: boolean;
 	/** Of one that restores: `begun` as long as the databases may hold a part of the backup. */
@@ -477,6 +483,11 @@ export const custody: Readonly<
 > = {
 	queued: {
 		owner: "the queue, whose message the sweep sends again",
+		deadline: "queuedForMs",
+		endsAs: "timed_out",
+	},
+	awaiting_approval: {
+		owner: "whoever approves it, which who ordered it may not",
 		deadline: "queuedForMs",
 		endsAs: "timed_out",
 	},

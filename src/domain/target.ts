@@ -1,5 +1,6 @@
 // A place to deploy to: one Kubernetes cluster, with the defaults that its environments take.
 import { z } from "zod";
+import { approvalRules } from "./approval.ts";
 import type { TargetId } from "./ids.ts";
 import { phaseNames } from "./operation.ts";
 import { concurrentOperations } from "./tenant.ts";
@@ -99,6 +100,11 @@ export const targetSettings = z.strictObject({
 			"How often each environment is compared with what was applied, when nothing waits for a worker; 0: never by itself.",
 		),
 	concurrentOperations,
+	approvals: approvalRules
+		.default([])
+		.describe(
+			"Orders that wait until another actor than who ordered them approves them.",
+		),
 	prices: z
 		.strictObject({
 			currency: z.string().regex(/^[A-Z]{3}$/, "must be a currency's code"),

@@ -1,5 +1,6 @@
 // Who owns and who calls.
 import { z } from "zod";
+import type { ApprovalRule } from "./approval.ts";
 import { duration } from "./expiry.ts";
 import type { TenantId, TokenId } from "./ids.ts";
 import { dnsLabel, tenantNameLength } from "./names.ts";
@@ -60,6 +61,8 @@ export interface Tenant {
 	readonly id: TenantId;
 	readonly name: string;
 	readonly settings: TenantSettings;
+	/** Which of its orders wait for an approval, beside those that the target names. */
+	readonly approvals: readonly ApprovalRule[];
 	readonly createdAt: Date;
 }
 

@@ -1,11 +1,17 @@
 import {
+	approveOperation,
 	cancelOperation,
 	findOperation,
 	listOperations,
+	rejectOperation,
 	retryOperation,
 } from "../contract/operations.ts";
 import type { Operation } from "../domain/operation.ts";
 import { notQueued } from "../domain/queue.ts";
+import {
+	approveOperation as approve,
+	rejectOperation as reject,
+} from "../operations/approval.ts";
 import { cancelOperation as orderCancellation } from "../operations/cancel.ts";
 import { isUnneeded, type Unneeded } from "../operations/request.ts";
 import { retryOperation as orderRetry } from "../operations/retry.ts";
@@ -54,6 +60,16 @@ export const operationRoutes: readonly Route[] = [
 	bind(retryOperation, async ({ db, verbs }, { actor, params }) => {
 		const operation = await loadVisibleOperation(db, actor, params.id);
 		return describeOperation(db, await orderRetry(verbs, actor, operation));
+	}),
+
+	bind(approveOperation, async ({ db, verbs }, { actor, params }) => {
+		const operation = await loadVisibleOperation(db, actor, params.id);
+		return describeOperation(db, await approve(verbs, actor, operation));
+	}),
+
+	bind(rejectOperation, async ({ db, verbs }, { actor, params }) => {
+		const operation = await loadVisibleOperation(db, actor, params.id);
+		return describeOperation(db, await reject(verbs, actor, operation));
 	}),
 
 	bind(listOperations, async ({ db, pageKey }, { actor, params, query }) => {

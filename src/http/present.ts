@@ -163,6 +163,7 @@ export const presentOperation = (
 	},
 	options: presentOptions(operation.options),
 	causedBy: operation.causedBy,
+	approvedBy: operation.approvedBy,
 	dataLoss: findDataLoss(operation, new Date()),
 	exists:
 		operation.exists?.map(({ kind, count, notReady }) => ({
@@ -224,6 +225,7 @@ export const presentTenant = (tenant: Tenant): Output<typeof createTenant> => ({
 	id: tenant.id,
 	name: tenant.name,
 	settings: tenant.settings,
+	approvals: [...tenant.approvals],
 	createdAt: presentTime(tenant.createdAt),
 });
 

@@ -4,6 +4,7 @@ import { type Environment, movesLifecycle } from "../domain/environment.ts";
 import { cancelAnswers, type Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import { forgetOrder } from "../store/approvals.ts";
 import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
@@ -71,9 +72,12 @@ export async function cancelLocked(
 	current: Environment,
 	{ id, kind, by }: Pick<Operation, "id" | "kind"> & { readonly by: string },
 ): Promise<Operation | undefined> {
+	const before = await findOperation(trx, id, undefined);
 	const ended = await cancelQueued(trx, id, by);
 	if (ended === undefined) return undefined;
-	if (movesLifecycle(kind)) {
+	await forgetOrder(trx, id);
+	// What awaits an approval has moved nothing yet.
+	if (movesLifecycle(kind) && before?.state === "queued") {
 		await updateEnvironment(trx, current.id, {
 			lifecycle: await restoreLifecycle(trx, current),
 		});

@@ -22,8 +22,8 @@ import {
 import { loadRevision, type StoredRevision } from "../store/revisions.ts";
 import { digestOrder } from "./bound.ts";
 import { carryOut } from "./carry-out.ts";
+import { silentSender } from "./carry-out-bound.ts";
 import { loadParameters } from "./parameters.ts";
-import { silentSender } from "./place-order.ts";
 import {
 	isUnneeded,
 	nudge,

@@ -57,9 +57,8 @@ export async function request(
 		readonly causedBy?: OperationId;
 	},
 ): Promise<Operation> {
-	const id = order.id ?? createOperationId();
 	const operation = await createOperation(transaction, {
-		id,
+		id: order.id ?? createOperationId(),
 		environment: order.environment,
 		kind: order.kind,
 		revisionFrom: order.revisionFrom,
@@ -72,7 +71,7 @@ export async function request(
 	});
 	await appendEvents(
 		transaction,
-		{ environment: order.environment, operation: id },
+		{ environment: order.environment, operation: operation.id },
 		[
 			{
 				type: "operation.queued",

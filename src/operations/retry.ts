@@ -63,6 +63,12 @@ function refusal(
 	environment: Environment,
 ): Pick<Failure, "message" | "advice"> | undefined {
 	const { id, kind, state, revisionTo } = operation;
+	if (operation.needsApproval && operation.approvedBy === null) {
+		return {
+			message: `The operation ${id} was never approved.`,
+			advice: "Order it again.",
+		};
+	}
 	if (kind === "preview") {
 		return {
 			message: `The operation ${id} is a preview: trying it again would show what was wished for then.`,

@@ -14,6 +14,7 @@ import { Failure, type FailureRecord, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import type { Sender } from "../queue/enqueue.ts";
 import type { SealKey } from "../seal.ts";
+import { forgetOrder } from "../store/approvals.ts";
 import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
@@ -93,6 +94,14 @@ function explainEnd(operation: Operation): Failure {
 				"See that processes of the role `worker` run. Then try it again with POST /v1/operations/{id}:retry, or destroy the environment.",
 		});
 	}
+	if (operation.state === "awaiting_approval") {
+		return new Failure({
+			code: "timed_out",
+			message: "Nobody approved the operation in time.",
+			untouched: "Nothing was begun.",
+			advice: "Order it again, and tell who may approve it.",
+		});
+	}
 	if (operation.state !== "queued" && operation.attempt >= maxAttempts) {
 		return new Failure({
 			code: "unavailable",
@@ -118,6 +127,9 @@ function explainEnd(operation: Operation): Failure {
 	});
 }
 
+const isBegun = ({ state }: Operation): boolean =>
+	state !== "queued" && state !== "awaiting_approval";
+
 /** Returns the operation that follows from the end by itself. */
 async function endAbandoned(
 	context: WishContext,
@@ -128,7 +140,7 @@ async function endAbandoned(
 	const error = recordFailure(failure);
 	const state = stateAfter[failure.code] ?? "failed";
 	const consequence =
-		operation.state === "queued" || state === "cancelled"
+		!isBegun(operation) || state === "cancelled"
 			? undefined
 			: await decideConsequence(context, operation, state);
 	const end =
@@ -144,7 +156,9 @@ async function endAbandoned(
 	});
 	if (!closed) return undefined;
 	if (operation.state === "queued") await leaveUnbegun(trx, operation);
-	else await leaveUnsuccessful(trx, operation);
+	else if (isBegun(operation)) await leaveUnsuccessful(trx, operation);
+	// What awaited an approval has moved nothing.
+	else await forgetOrder(trx, operation.id);
 	await appendEvents(
 		trx,
 		{ environment: operation.environment, operation: operation.id },

@@ -9,6 +9,7 @@ import {
 	sql,
 } from "kysely";
 import pg from "pg";
+import type { ApprovalRule } from "../domain/approval.ts";
 import type { BackupPlace, BackupReason } from "../domain/backup.ts";
 import type { DriftItem, OnDrift } from "../domain/drift.ts";
 import type { Endpoints, Lifecycle } from "../domain/environment.ts";
@@ -71,9 +72,11 @@ export interface Tables {
 			string | undefined,
 			string
 		>;
+		approvals: JSONColumnType<ApprovalRule[], string | undefined, string>;
 		served_at: OptionalTime;
 		created_at: Time;
 	};
+	approvals: { operation_id: OperationId; token_id: TokenId; sealed: Buffer };
 	tokens: {
 		id: TokenId;
 		tenant_id: TenantId;
@@ -214,6 +217,9 @@ export interface Tables {
 		keeps_backups: Generated<boolean>;
 		options: JSONColumnType<OperationOptions, string | undefined, string>;
 		caused_by: OperationId | null;
+		needs_approval: Generated<boolean>;
+		approved_by: string | null;
+		approved_at: OptionalTime;
 		is_touched: Generated<boolean>;
 		restore_begun_at: OptionalTime;
 		restored_at: OptionalTime;

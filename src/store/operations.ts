@@ -51,6 +51,8 @@ export const toOperation = (row: OperationRow): Operation => ({
 	keepsBackups: row.keeps_backups,
 	options: row.options,
 	causedBy: row.caused_by,
+	needsApproval: row.needs_approval,
+	approvedBy: row.approved_by,
 	isTouched: row.is_touched,
 	restore: decideRestore(row),
 });
@@ -64,21 +66,28 @@ const decideRestore = (
 			? "begun"
 			: null;
 
+interface NewOperation {
+	readonly id: OperationId;
+	readonly environment: EnvironmentId;
+	readonly kind: OperationKind;
+	readonly revisionFrom: number | null;
+	readonly revisionTo: number | null;
+	readonly requestedBy: string;
+	readonly retryOf?: OperationId | undefined;
+	readonly keepsBackups?: boolean | undefined;
+	readonly options?: OperationOptions | undefined;
+	readonly causedBy?: OperationId | undefined;
+	/** Undefined: it is queued. */
+	readonly state?: "queued" | "awaiting_approval" | undefined;
+}
+
+/** The one that was approved in this transaction, or else a new one. */
 export async function createOperation(
 	db: Db,
-	operation: {
-		readonly id: OperationId;
-		readonly environment: EnvironmentId;
-		readonly kind: OperationKind;
-		readonly revisionFrom: number | null;
-		readonly revisionTo: number | null;
-		readonly requestedBy: string;
-		readonly retryOf?: OperationId | undefined;
-		readonly keepsBackups?: boolean | undefined;
-		readonly options?: OperationOptions | undefined;
-		readonly causedBy?: OperationId | undefined;
-	},
+	operation: NewOperation,
 ): Promise<Operation> {
+	const approved = await takeApproved(db, operation);
+	if (approved !== undefined) return approved;
 	const row = await db
 		.insertInto("operations")
 		.values({
@@ -86,7 +95,8 @@ export async function createOperation(
 			environment_id: operation.environment,
 			tenant_id: sql<TenantId>`(select tenant_id from environments where id = ${operation.environment})`,
 			kind: operation.kind,
-			state: "queued",
+			state: operation.state ?? "queued",
+			needs_approval: operation.state === "awaiting_approval",
 			phase: null,
 			revision_from: operation.revisionFrom,
 			revision_to: operation.revisionTo,
@@ -100,6 +110,34 @@ export async function createOperation(
 		.returningAll()
 		.executeTakeFirstOrThrow();
 	return toOperation(row);
+}
+
+/**
+ * The operation that awaited an approval and got it in this very transaction, with what its verb orders now: it is that
+ * one, and no new one, that was promised. Its place in the line is the newest. Outside of such a transaction there is none.
+ */
+async function takeApproved(
+	db: Db,
+	operation: NewOperation,
+): Promise<Operation | undefined> {
+	const row = await db
+		.updateTable("operations")
+		.set({
+			state: "queued",
+			revision_from: operation.revisionFrom,
+			revision_to: operation.revisionTo,
+			keeps_backups: operation.keepsBackups ?? false,
+			options: JSON.stringify(operation.options ?? {}),
+			sequence: sql<number>`default`,
+			enqueued_at: sql<Date>`now()`,
+		})
+		.where("environment_id", "=", operation.environment)
+		.where("kind", "=", operation.kind)
+		.where("state", "=", "awaiting_approval")
+		.where("approved_by", "is not", null)
+		.returningAll()
+		.executeTakeFirst();
+	return row && toOperation(row);
 }
 
 /** What lies outside the scope is not found, exactly like what does not exist. */
@@ -156,6 +194,7 @@ export async function listCurrentOperations(
 		.select(["environment_id", "id"])
 		.where("environment_id", "=", sql<EnvironmentId>`any(${environments})`)
 		.where("finished_at", "is", null)
+		.where("state", "<>", "awaiting_approval")
 		.where("kind", "in", turnKinds)
 		.orderBy("environment_id")
 		.orderBy(sql`state = 'queued'`)
@@ -181,7 +220,7 @@ export async function supersedeQueued(
 	return rows.map(toOperation);
 }
 
-/** The newest operation of this kind that waits or runs, if there is one. What is being cancelled is not on its way. */
+/** The newest operation of this kind that waits for its turn or runs. What is being cancelled is not on its way, and neither is what nobody has approved. */
 export async function findOpenOperation(
 	db: Db,
 	environment: EnvironmentId,
@@ -191,7 +230,7 @@ export async function findOpenOperation(
 		.where("environment_id", "=", environment)
 		.where("kind", "=", kind)
 		.where("finished_at", "is", null)
-		.where("state", "<>", "cancelling")
+		.where("state", "not in", ["cancelling", "awaiting_approval"])
 		.orderBy("sequence", "desc")
 		.executeTakeFirst();
 	return row && toOperation(row);
@@ -217,10 +256,10 @@ export async function findNextQueued(
 const open = (db: Db) =>
 	db.selectFrom("operations as o").where("o.finished_at", "is", null);
 
-/** Nobody of its environment stands before the queued operation `o`. What takes no turn stands in nobody's way. */
+/** Nobody of its environment stands before the queued operation `o`. What takes no turn, or awaits an approval, stands in nobody's way. */
 export const isNext = sql<boolean>`(o.kind <> all(${turnKinds}) or not exists (
 	select from operations p where p.environment_id = o.environment_id and p.sequence < o.sequence
-	and p.finished_at is null and p.kind = any(${turnKinds})))`;
+	and p.finished_at is null and p.state <> 'awaiting_approval' and p.kind = any(${turnKinds})))`;
 
 /** An operation that should be worked on and is not, with how often its message was sent again, this time included. */
 export interface Forgotten {
@@ -301,8 +340,8 @@ export async function listOverdue(
 					]),
 				]),
 				eb.and([
-					eb("o.state", "=", "queued"),
-					sql<boolean>`o.created_at < now() - make_interval(secs => ${limits.queuedForMs / 1000})`,
+					eb("o.state", "in", ["queued", "awaiting_approval"]),
+					sql<boolean>`coalesce(o.approved_at, o.created_at) < now() - make_interval(secs => ${limits.queuedForMs / 1000})`,
 				]),
 			]),
 		)
@@ -365,7 +404,7 @@ export async function listMovedSince(
 ): Promise<Set<EnvironmentId>> {
 	const { rows } = await sql<{ environment: EnvironmentId }>`
 		select environment_id as environment from operations
-		where (finished_at is null or finished_at >= ${since}) and kind = any(${turnKinds})
+		where (finished_at is null and state <> 'awaiting_approval' or finished_at >= ${since}) and kind = any(${turnKinds})
 		union
 		select s.environment_id from stacks s join updates u on u.stack_id = s.id
 		where s.environment_id is not null and not u.is_dry_run

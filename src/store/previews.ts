@@ -174,7 +174,7 @@ export async function findMoving(
 		.select("id")
 		.where("environment_id", "=", environment)
 		.where("kind", "in", turnKinds)
-		.where("state", "not in", finalStates)
+		.where("state", "not in", [...finalStates, "awaiting_approval"])
 		.orderBy("sequence")
 		.executeTakeFirst();
 	return row?.id;

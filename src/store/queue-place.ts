@@ -47,7 +47,8 @@ export const selectQueueFacts = (operation: {
 		select t.id, coalesce(t.served_at, '-infinity') as served_at, ${firstOf} as first,
 			(select count(*) from (
 				select from operations q
-				where q.tenant_id = t.id and q.state = 'queued' and ${operation.isBefore} limit ${farthestPlace}
+				where q.tenant_id = t.id and q.state = 'queued' and ${operation.isBefore}
+				order by q.sequence limit ${farthestPlace}
 			) as near) as ahead,
 			(select count(*) from active a where a.tenant_id = t.id and a.is_worked_on) as working,
 			(select case when count(*) >= ${limitOf("t")} then ${limitOf("t")} end
@@ -57,7 +58,8 @@ export const selectQueueFacts = (operation: {
 		select (
 			select count(*) from (
 				select from operations q where q.tenant_id = t.id and q.state = 'queued'
-				limit greatest(0, own.ahead + own.working - other.working + case
+				-- The order is what the index has: without it the whole table may be looked at for a few rows.
+				order by q.sequence limit greatest(0, own.ahead + own.working - other.working + case
 					-- Of two that stand equally far back, the one whose tenant was not served on the way there is first:
 					-- the tenant with more under way.
 					when other.working <> own.working then (other.working > own.working)::int

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { ApprovalRule } from "../domain/approval.ts";
 import { createTenantId, type TenantId } from "../domain/ids.ts";
 import {
 	type Tenant,
@@ -9,12 +10,13 @@ import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
 import type { PageRequest } from "./page.ts";
 
-const columns = ["id", "name", "settings", "created_at"] as const;
+const columns = ["id", "name", "settings", "approvals", "created_at"] as const;
 
 interface Row {
 	id: TenantId;
 	name: string;
 	settings: Partial<TenantSettings>;
+	approvals: ApprovalRule[];
 	created_at: Date;
 }
 
@@ -22,6 +24,7 @@ const toTenant = (row: Row): Tenant => ({
 	id: row.id,
 	name: row.name,
 	settings: tenantSettings.parse(row.settings),
+	approvals: row.approvals,
 	createdAt: row.created_at,
 });
 
@@ -62,14 +65,16 @@ export async function findTenant(
 export async function changeTenant(
 	db: Db,
 	name: string,
-	settings: {
+	change: {
 		readonly [K in keyof TenantSettings]?: TenantSettings[K] | undefined;
-	},
+	} & { readonly approvals?: readonly ApprovalRule[] | undefined },
 ): Promise<Tenant | undefined> {
+	const { approvals, ...settings } = change;
 	const row = await db
 		.updateTable("tenants")
 		.set({
 			settings: sql<string>`settings || ${JSON.stringify(settings)}::jsonb`,
+			...(approvals && { approvals: JSON.stringify(approvals) }),
 		})
 		.where("name", "=", name)
 		.returning(columns)

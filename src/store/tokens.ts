@@ -23,6 +23,7 @@ const selectTokens = (db: Db) =>
 			"tenants.id as tenant_id",
 			"tenants.name as tenant_name",
 			"tenants.settings as tenant_settings",
+			"tenants.approvals as tenant_approvals",
 			"tenants.created_at as tenant_created_at",
 		]);
 
@@ -97,6 +98,7 @@ export async function findActor(
 				id: row.tenant_id,
 				name: row.tenant_name,
 				settings: readSettings.parse(row.tenant_settings),
+				approvals: row.tenant_approvals,
 				createdAt: row.tenant_created_at,
 			},
 		}

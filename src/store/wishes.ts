@@ -11,7 +11,7 @@ import type { Db } from "./db.ts";
 import { toOperation } from "./operations.ts";
 
 /**
- * Ends a queued operation that somebody does not want any more. Undefined when it is not queued any more. The caller
+ * Ends an operation that waits and that somebody does not want any more. Undefined when it does not wait any more. The caller
  * holds its environment.
  */
 export async function cancelQueued(
@@ -29,7 +29,7 @@ export async function cancelQueued(
 			finished_at: sql<Date>`now()`,
 		})
 		.where("id", "=", id)
-		.where("state", "=", "queued")
+		.where("state", "in", ["queued", "awaiting_approval"])
 		.returningAll()
 		.executeTakeFirst();
 	return row && toOperation(row);
@@ -131,7 +131,13 @@ export async function findFollower(
 			movesLifecycle(operation.kind) ? movingKinds : operationKinds,
 		)
 		.where((eb) =>
-			eb.or([eb("started_at", "is not", null), eb("finished_at", "is", null)]),
+			eb.or([
+				eb("started_at", "is not", null),
+				eb.and([
+					eb("finished_at", "is", null),
+					eb("state", "<>", "awaiting_approval"),
+				]),
+			]),
 		)
 		.orderBy("sequence", "desc")
 		.limit(1)

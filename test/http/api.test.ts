@@ -11,7 +11,9 @@ import { rolloutOrder } from "../../src/domain/rollout.ts";
 import { roles } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { orderRollout } from "../../src/operations/order-rollout.ts";
+import { placeOrder } from "../../src/operations/place-order.ts";
 import { previewOrder } from "../../src/operations/preview.ts";
+import { changeTenant } from "../../src/store/tenants.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
 import { loadOrdered } from "../support/ordered.ts";
 import {
@@ -33,6 +35,8 @@ let spareEnvironment: string;
 let readyEnvironment: string;
 let rollout: string;
 let preview: string;
+let awaitingOperation: string;
+let unapprovedOperation: string;
 let upgradedEnvironment: string;
 let sleepyEnvironment: string;
 let keptEnvironment: EnvironmentId;
@@ -55,6 +59,8 @@ before(async () => {
 	keptEnvironment = (await givenReadyEnvironment(door)).id;
 	rotatedEnvironment = (await givenReadyEnvironment(door)).id;
 	keptBackup = (await givenBackup(door, keptEnvironment)).id;
+	awaitingOperation = await givenAwaiting();
+	unapprovedOperation = await givenAwaiting();
 	spareEnvironment = (await givenEnvironment(door)).environment.id;
 	rollout = (
 		await orderRollout(
@@ -80,6 +86,21 @@ before(async () => {
 	).id;
 });
 after(() => door.close());
+
+/** An operation that somebody else than the walk's operator has ordered, and nobody has approved. */
+async function givenAwaiting(): Promise<string> {
+	const { actor } = door.admin;
+	const { name } = actor.tenant;
+	const rule = { verbs: ["destroy" as const], sizes: ["small" as const] };
+	await changeTenant(door.db, name, { approvals: [rule] });
+	const answer = await placeOrder(door.installation, actor, {
+		environment: await givenReadyEnvironment(door),
+		order: previewedOrder.parse({ destroy: {} }),
+		previewId: undefined,
+	});
+	await changeTenant(door.db, name, { approvals: [] });
+	return loadOrdered(answer).id;
+}
 
 /** Of each endpoint one request that succeeds. `id` names something of acme's. */
 const examples: Record<
@@ -119,6 +140,8 @@ const examples: Record<
 	cancelOperation: () => ({ id: unwantedOperation }),
 	// It was cancelled by the walk, just before.
 	retryOperation: () => ({ id: unwantedOperation }),
+	approveOperation: () => ({ id: awaitingOperation }),
+	rejectOperation: () => ({ id: unapprovedOperation }),
 	listOperationEvents: () => ({ id: operation }),
 	listBlueprints: () => ({}),
 	listReleases: () => ({}),

@@ -230,7 +230,7 @@ export async function givenUpgradedEnvironment(door: Door, name?: string) {
 	);
 	await door.db
 		.updateTable("operations")
-		.set({ started_at: new Date() })
+		.set({ started_at: new Date(), is_touched: true })
 		.where("id", "=", id)
 		.execute();
 	await endOperation(door.db, id);

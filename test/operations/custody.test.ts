@@ -37,7 +37,11 @@ for (const state of open) {
 	test(`an operation that is left in "${state}" is ended by the sweep at its deadline, not before`, async () => {
 		const { db } = database;
 		const { actor } = await givenActor(db, "acme");
-		const { id } = await givenOrder(installation, actor, `left-in-${state}`);
+		const { id } = await givenOrder(
+			installation,
+			actor,
+			`left-in-${state.replace("_", "-")}`,
+		);
 		const place = async (overdueMs: number) => {
 			const isQueued = custody[state].deadline === "queuedForMs";
 			const age = isQueued ? queuedForMs + overdueMs : 0;

@@ -10,6 +10,10 @@ alter table operations add column tenant_id text references tenants (id);
 update operations o set tenant_id = e.tenant_id from environments e where e.id = o.environment_id;
 alter table operations alter column tenant_id set not null;
 create index operations_waiting on operations (tenant_id, sequence) where state = 'queued';
+-- What must end before an operation of the same environment may begin. It serves the sweep as well, which looks at all
+-- that is open; beside another such index, a planner that knows nothing of the table yet would choose the wrong one.
+drop index operations_open;
+create index operations_line on operations (environment_id, sequence) where finished_at is null;
 create index operations_active on operations (tenant_id) where state in ('running', 'recovering', 'cancelling');
 -- How long operations of a kind took of late.
 create index operations_succeeded on operations (kind, finished_at desc) where state = 'succeeded';
