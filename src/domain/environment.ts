@@ -204,6 +204,10 @@ const lacks: Partial<Record<Verb, string>> = {
 	rollback: "to go back to",
 	backup: "to back up",
 	restore: "to restore",
+	hibernate: "to hibernate",
+	wake: "to wake",
+	rotate: "that uses the secrets",
+	refresh: "to compare",
 };
 
 export function refusal(

@@ -49,6 +49,7 @@ export async function destroyLocked(
 			code: "conflict",
 			message: reason,
 			untouched: "Nothing was ordered.",
+			advice: "Nothing is left to do: its name is free again.",
 		});
 	}
 	const underway = await findOpenOperation(trx, current.id, "destroy");

@@ -137,6 +137,7 @@ const refuse = (message: string): Failure =>
 		code: "conflict",
 		message,
 		untouched: "Nothing was ordered.",
+		advice: "Order another environment.",
 	});
 
 /** The preview that an operation works out, with what it would apply. Throws `internal` when it has ended before. */

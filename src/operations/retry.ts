@@ -5,7 +5,7 @@ import {
 	lifecycleDuring,
 	movesLifecycle,
 } from "../domain/environment.ts";
-import { mayBeRetried, type Operation } from "../domain/operation.ts";
+import { isFinal, mayBeRetried, type Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
@@ -28,7 +28,7 @@ export async function retryOperation(
 		const operation = await findOperation(trx, id, undefined);
 		if (operation === undefined) throw new Error(`${id} is gone`);
 		const follower = await findFollower(trx, operation);
-		if (follower?.retryOf === id && follower.finishedAt === null) {
+		if (follower?.retryOf === id && isOnItsWay(follower)) {
 			return follower;
 		}
 		const reason = refusal(operation, follower, environment);
@@ -53,6 +53,9 @@ export async function retryOperation(
 	nudge(context, retried);
 	return retried;
 }
+
+const isOnItsWay = ({ state }: Operation): boolean =>
+	!isFinal(state) && state !== "cancelling";
 
 function refusal(
 	operation: Operation,

@@ -42,7 +42,7 @@ export async function rollbackEnvironment(
 		// With its data another time comes back, though the content be the same.
 		if (order.data === "keep") {
 			const before = await openLastWish(inside, current);
-			const nothing = findNothing(current, before, goal.wish);
+			const nothing = await findNothing(inside, current, { before, ...goal });
 			if (nothing !== undefined) return nothing;
 		}
 		const superseded = await supersedeQueued(trx, current.id, [

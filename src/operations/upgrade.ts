@@ -50,7 +50,7 @@ export async function upgradeEnvironment(
 			...order.change,
 			blueprint: current.blueprint as BlueprintName,
 		});
-		const nothing = findNothing(current, before, wish);
+		const nothing = await findNothing(inside, current, { before, wish });
 		if (nothing !== undefined) return nothing;
 		const losses = await findLosses(inside, current, wish);
 		if (losses.length > 0) throw refuseFields(losses);

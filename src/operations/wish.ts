@@ -14,6 +14,7 @@ import {
 	loadRevision,
 	type StoredRevision,
 } from "../store/revisions.ts";
+import { isBeingCancelled } from "../store/wishes.ts";
 import { loadParameters } from "./parameters.ts";
 import type { Unneeded } from "./request.ts";
 
@@ -50,13 +51,17 @@ export async function openLastWish(
 	return openWish(context, revision);
 }
 
-/** Says so if the wish is that of before. After a failure there is always something to do: nobody knows how far it came. */
-export function findNothing(
+/**
+ * Says so if the wish is that of before. After a failure there is always something to do, because nobody knows how far it
+ * came, and so there is while the one before is being cancelled.
+ */
+export async function findNothing(
+	{ db }: Pick<WishContext, "db">,
 	{ id, lifecycle, revision, desiredRevision }: Environment,
-	before: Wish,
-	wish: Wish,
-): Unneeded | undefined {
+	{ before, wish }: { readonly before: Wish; readonly wish: Wish },
+): Promise<Unneeded | undefined> {
 	if (lifecycle === "failed" || !isDeepStrictEqual(before, wish)) return;
+	if (await isBeingCancelled(db, id, desiredRevision)) return;
 	return lifecycle === "ready"
 		? {
 				environment: id,

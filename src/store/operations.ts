@@ -220,7 +220,7 @@ export async function supersedeQueued(
 	return rows.map(toOperation);
 }
 
-/** The newest operation of this kind that waits or runs, if there is one. */
+/** The newest operation of this kind that waits for its turn or runs. What is being cancelled is not on its way, and neither is what nobody has approved. */
 export async function findOpenOperation(
 	db: Db,
 	environment: EnvironmentId,
@@ -230,7 +230,7 @@ export async function findOpenOperation(
 		.where("environment_id", "=", environment)
 		.where("kind", "=", kind)
 		.where("finished_at", "is", null)
-		.where("state", "<>", "awaiting_approval")
+		.where("state", "not in", ["cancelling", "awaiting_approval"])
 		.orderBy("sequence", "desc")
 		.executeTakeFirst();
 	return row && toOperation(row);

@@ -64,6 +64,23 @@ export async function requestCancel(
 	return row && toOperation(row);
 }
 
+/** Whether what would bring the environment to this revision is being cancelled. */
+export async function isBeingCancelled(
+	db: Db,
+	environment: EnvironmentId,
+	revision: number,
+): Promise<boolean> {
+	const row = await db
+		.selectFrom("operations")
+		.select("id")
+		.where("environment_id", "=", environment)
+		.where("revision_to", "=", revision)
+		.where("kind", "in", movingKinds)
+		.where("state", "=", "cancelling")
+		.executeTakeFirst();
+	return row !== undefined;
+}
+
 /**
  * The newest operation of an environment that a worker has begun, of those that move its lifecycle. One that ended
  * before it touched anything has left what was there before.
