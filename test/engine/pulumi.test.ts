@@ -284,7 +284,7 @@ test("a blueprint version that is not in the catalogue is not_set_up", async (t)
 	const { engine, pids } = await given(t, { findProgram: () => undefined });
 	await assert.rejects(
 		engine.up(givenRun(), givenHooks()),
-		fails("not_set_up", /no program maestro@1\.0\.0/),
+		fails("not_set_up", /no program maestro@1\.1\.0/),
 	);
 	assert.deepEqual(pids, []);
 });
