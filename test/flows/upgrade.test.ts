@@ -235,8 +235,8 @@ test("the same again is nothing to do, and nothing is written", async () => {
 		"/v1/environments/qa:upgrade",
 		{ release: "0.6.1" },
 	);
-	assert.equal(status, 409);
-	assert.match(String(body.detail), /nothing to change/);
+	assert.equal(status, 200);
+	assert.match(String(body.nothingToDo), /nothing to change/);
 	assert.equal((await look()).desiredRevision, 2);
 });
 
