@@ -205,7 +205,7 @@ for (const [verb, when, isThen] of [
 		await until(`it ${when}`, () => isThen(id), { everyMs: 10 });
 		await worker.kill();
 		worker = await startRole("worker", service.environment);
-		const operation = await tenant.end(id, 300_000);
+		const operation = await tenant.end(id);
 		assert.equal(operation.state, "succeeded", JSON.stringify(operation.error));
 		assert.equal(operation.attempt, 2);
 		await (verb === "hibernate" ? assertAsleep() : assertAwake());

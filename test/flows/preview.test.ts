@@ -8,7 +8,7 @@ import {
 	upstreamRelease,
 } from "../../src/domain/release.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { kubectlGet } from "../support/kubectl.ts";
+import { type KubernetesObject, kubectlGet } from "../support/kubectl.ts";
 import {
 	type Caller,
 	givenTenant,
@@ -112,14 +112,26 @@ async function find(operationId: string): Promise<Shown> {
 	return body as unknown as Shown;
 }
 
-/** Everything of the environment in the cluster, as far as somebody could have touched it. */
+const isComplete = ({ status }: KubernetesObject) =>
+	(
+		(status as { conditions?: { type: string; status: string }[] })
+			.conditions ?? []
+	).some(({ type, status }) => type === "Complete" && status === "True");
+
+/**
+ * Everything of the environment in the cluster, as far as somebody could have touched it. The cluster writes
+ * into a Job until it is told complete, which is a moment after its pods succeeded.
+ */
 async function record(): Promise<Map<string, string>> {
-	const objects = await kubectlGet(
-		kubeconfig,
-		"deployments,statefulsets,services,configmaps,secrets,jobs,persistentvolumeclaims",
-		"-n",
-		namespace,
-	);
+	const objects = await until("the Jobs are told complete", async () => {
+		const found = await kubectlGet(
+			kubeconfig,
+			"deployments,statefulsets,services,configmaps,secrets,jobs,persistentvolumeclaims",
+			"-n",
+			namespace,
+		);
+		return found.every((it) => it.kind !== "Job" || isComplete(it)) && found;
+	});
 	return new Map(
 		objects.map(({ kind, metadata }) => [
 			`${kind} ${metadata.name}`,
