@@ -21,7 +21,7 @@ export const listBlueprints = {
 	summary: "List the blueprints, with what each of them takes.",
 	method: "GET",
 	path: "/v1/blueprints",
-	role: "viewer",
+	permission: "catalogue:read",
 	status: 200,
 	response: pageOf(blueprint),
 } as const satisfies Endpoint;

@@ -9,7 +9,7 @@ export const cloneEnvironment = {
 		"Order an environment that repeats another: blueprint, release, size, parameters and labels of the revision that runs, or ran when the backup was taken whose data it is to begin with. Its secrets are fresh but for those that the answer names.",
 	method: "POST",
 	path: "/v1/environments/{id}:clone",
-	role: "operator",
+	permission: "environments:clone",
 	params: byId,
 	body: cloneOrder,
 	status: 202,

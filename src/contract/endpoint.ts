@@ -1,7 +1,7 @@
 // What a declaration of the API is. The server, its clients and the tests walk the same list of them
 // (api.ts), so that what is promised, what is parsed and what is tested cannot drift apart.
 import { z } from "zod";
-import type { Role } from "../domain/tenant.ts";
+import type { Permission } from "../domain/permission.ts";
 
 export interface Endpoint {
 	/** Unique among all; names the operation for clients. */
@@ -10,8 +10,8 @@ export interface Endpoint {
 	readonly method: "GET" | "POST" | "PATCH" | "DELETE";
 	/** Parameters in braces: `/v1/environments/{id}`. */
 	readonly path: `/${string}`;
-	/** The least role that may call it, within the tenant of the caller; null: whoever comes, without a token. */
-	readonly role: Role | null;
+	/** What the caller must be permitted, within his tenant: `leastRoles` says to whom it is. null: whoever comes, without a token. */
+	readonly permission: Permission | null;
 	readonly params?: z.ZodObject;
 	/** Of plain types: `query.ts` turns the text of a URL into them. */
 	readonly query?: z.ZodObject;

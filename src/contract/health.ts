@@ -7,7 +7,7 @@ export const checkAlive = {
 	summary: "Whether the process answers. Asks nothing else.",
 	method: "GET",
 	path: "/healthz",
-	role: null,
+	permission: null,
 	status: 200,
 	response: z.strictObject({ status: z.literal("alive") }),
 } as const satisfies Endpoint;
@@ -17,7 +17,7 @@ export const checkReady = {
 	summary: "Whether requests can be served; otherwise a 503 that says why not.",
 	method: "GET",
 	path: "/readyz",
-	role: null,
+	permission: null,
 	status: 200,
 	response: z.strictObject({ status: z.literal("ready") }),
 } as const satisfies Endpoint;
@@ -27,7 +27,7 @@ export const findVersion = {
 	summary: "Which version of the service answers.",
 	method: "GET",
 	path: "/version",
-	role: null,
+	permission: null,
 	status: 200,
 	response: z.strictObject({
 		name: z.literal("impresario"),

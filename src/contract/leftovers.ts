@@ -26,7 +26,7 @@ export const listLeftovers = {
 		"Look at the targets for what exists without a living environment, and for what an environment lacks.",
 	method: "GET",
 	path: "/v1/leftovers",
-	role: "platform-admin",
+	permission: "leftovers:read",
 	query: z.strictObject({
 		/** By id: only what concerns this environment. A destroyed one has an id, too. */
 		environment: byId.shape.id.optional(),

@@ -19,7 +19,7 @@ export const listReleases = {
 	summary: "List the releases that can be ordered, newest first.",
 	method: "GET",
 	path: "/v1/releases",
-	role: "viewer",
+	permission: "catalogue:read",
 	status: 200,
 	response: pageOf(release),
 } as const satisfies Endpoint;
@@ -29,7 +29,7 @@ export const findRelease = {
 	summary: "Look at a release.",
 	method: "GET",
 	path: "/v1/releases/{name}",
-	role: "viewer",
+	permission: "catalogue:read",
 	params: byName,
 	status: 200,
 	response: release,
@@ -40,7 +40,7 @@ export const createRelease = {
 	summary: "Make a release known. It is never changed afterwards.",
 	method: "POST",
 	path: "/v1/releases",
-	role: "platform-admin",
+	permission: "catalogue:write",
 	body: z
 		.strictObject({ name: releaseName, images: releaseImages })
 		.superRefine(({ images }, context) => {

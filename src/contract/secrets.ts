@@ -8,7 +8,7 @@ export const rotateSecrets = {
 		"Give secrets of an environment new values, and restart what reads them. A refusal says of each secret why it cannot be rotated, and what its rotation destroys. `rotation.ordered` in the events tells the consequences.",
 	method: "POST",
 	path: "/v1/environments/{id}:rotate-secrets",
-	role: "operator",
+	permission: "environments:rotate-secrets",
 	params: byId,
 	body: rotateOrder,
 	status: 202,

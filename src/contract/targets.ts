@@ -19,7 +19,7 @@ export const listTargets = {
 	summary: "List the places that environments can be deployed to.",
 	method: "GET",
 	path: "/v1/targets",
-	role: "viewer",
+	permission: "catalogue:read",
 	status: 200,
 	response: pageOf(target),
 } as const satisfies Endpoint;

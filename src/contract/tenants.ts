@@ -19,7 +19,7 @@ export const listTenants = {
 	summary: "List all tenants, newest first.",
 	method: "GET",
 	path: "/v1/tenants",
-	role: "platform-admin",
+	permission: "tenants:read",
 	query: pageQuery,
 	status: 200,
 	response: pageOf(tenant),
@@ -30,7 +30,7 @@ export const createTenant = {
 	summary: "Make a tenant. Give it a token next.",
 	method: "POST",
 	path: "/v1/tenants",
-	role: "platform-admin",
+	permission: "tenants:write",
 	body: z.strictObject({ name: tenantName }),
 	status: 201,
 	response: tenant,
@@ -42,7 +42,7 @@ export const changeTenant = {
 		"Change what the platform decides for a tenant. What is not sent stays.",
 	method: "PATCH",
 	path: "/v1/tenants/{name}",
-	role: "platform-admin",
+	permission: "tenants:write",
 	params: byName,
 	body: z
 		.strictObject({

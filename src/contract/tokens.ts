@@ -18,7 +18,7 @@ export const listTokens = {
 	summary: "List the tokens of your tenant, newest first, revoked ones too.",
 	method: "GET",
 	path: "/v1/tokens",
-	role: "admin",
+	permission: "tokens:read",
 	/** Only a platform admin may name another tenant; without one, that role sees the tokens of all. */
 	query: pageQuery.extend({ tenant: tenantName.optional() }),
 	status: 200,
@@ -30,7 +30,7 @@ export const createToken = {
 	summary: "Make a token. Its text is in this answer and nowhere else.",
 	method: "POST",
 	path: "/v1/tokens",
-	role: "admin",
+	permission: "tokens:write",
 	body: z.strictObject({
 		name: tokenName,
 		/** Not above your own. */
@@ -49,7 +49,7 @@ export const revokeToken = {
 	summary: "Revoke a token. It takes effect with the next request.",
 	method: "DELETE",
 	path: "/v1/tokens/{id}",
-	role: "admin",
+	permission: "tokens:write",
 	params: byId,
 	status: 204,
 	response: null,

@@ -1,5 +1,10 @@
 // Who calls, and may they. Nothing is remembered between requests, so that a revoked token is refused at once.
-import { type Actor, mayActAs, type Role } from "../domain/tenant.ts";
+import {
+	hasPermission,
+	leastRoles,
+	type Permission,
+} from "../domain/permission.ts";
+import type { Actor } from "../domain/tenant.ts";
 import { hashToken, looksLikeToken } from "../domain/token.ts";
 import { Failure } from "../failure.ts";
 import type { Db } from "../store/db.ts";
@@ -39,12 +44,12 @@ function refuseCaller(message: string): Failure {
 	});
 }
 
-/** Throws `forbidden` when the caller's role is below the needed one. */
-export function checkRole(actor: Actor, needed: Role): void {
-	if (mayActAs(actor.role, needed)) return;
+/** Throws `forbidden` when the caller's role is below the one that the permission asks for. */
+export function checkPermission(actor: Actor, permission: Permission): void {
+	if (hasPermission(actor.role, permission)) return;
 	throw new Failure({
 		code: "forbidden",
-		message: `This needs the role "${needed}"; yours is "${actor.role}".`,
+		message: `This needs the permission "${permission}", which begins with the role "${leastRoles[permission]}"; yours is "${actor.role}".`,
 		untouched: "Nothing was changed.",
 		advice: "Ask somebody who has that role for a token, or to do it for you.",
 	});

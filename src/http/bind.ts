@@ -14,7 +14,7 @@ import type { Feed } from "../feed/listen.ts";
 import type { Reach } from "../operations/reach.ts";
 import type { VerbContext } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
-import { checkRole, loadActor } from "./auth.ts";
+import { checkPermission, loadActor } from "./auth.ts";
 import { readBody } from "./body.ts";
 import type { Limits } from "./limits.ts";
 import { type DoorLog, refuse } from "./refuse.ts";
@@ -48,7 +48,7 @@ export interface Live {
 }
 
 export interface Call<E extends Endpoint> extends Input<E> {
-	readonly actor: E["role"] extends null ? undefined : Actor;
+	readonly actor: E["permission"] extends null ? undefined : Actor;
 	/** null, unless the declaration has a stream and the caller accepts it. */
 	readonly live: Live | null;
 }
@@ -108,10 +108,10 @@ async function admit(
 	request: Request,
 	response: Response,
 ): Promise<Actor | undefined> {
-	if (endpoint.role === null) return undefined;
+	if (endpoint.permission === null) return undefined;
 	const actor = await loadActor(context.db, request.headers.authorization);
 	response.locals.actor = actor.token;
-	checkRole(actor, endpoint.role);
+	checkPermission(actor, endpoint.permission);
 	return actor;
 }
 

@@ -24,7 +24,10 @@ for (const endpoint of api) {
 
 	test(`${endpoint.name} keeps the habits of the API`, () => {
 		assert.match(endpoint.summary, /^[A-Z].*\.$/);
-		assert.equal(endpoint.role === null, !endpoint.path.startsWith("/v1/"));
+		assert.equal(
+			endpoint.permission === null,
+			!endpoint.path.startsWith("/v1/"),
+		);
 		assert.equal(endpoint.orders === true, endpoint.status === 202);
 		assert.equal(endpoint.response === null, endpoint.status === 204);
 		const takesBody = endpoint.method === "POST" || endpoint.method === "PATCH";

@@ -10,7 +10,7 @@ const endpoint = {
 	summary: "",
 	method: "POST",
 	path: "/{id}",
-	role: null,
+	permission: null,
 	params: z.strictObject({ id: z.string().max(3) }),
 	query: z.strictObject({
 		count: z.int().min(1).default(7),
