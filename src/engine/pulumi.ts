@@ -113,7 +113,7 @@ async function up(
 			async (session) => {
 				try {
 					if (!(await state.exists())) {
-						await session.workspace.createStack(run.stack);
+						await state.create(() => session.workspace.createStack(run.stack));
 					}
 					const stack = await Stack.select(run.stack, session.workspace);
 					await stack.up({

@@ -10,12 +10,21 @@ export function openServiceState({
 	stack,
 	state: service,
 }: Pick<EngineRun, "project" | "stack" | "state">): StackState {
-	const address = `${service.url}/api/stacks/impresario/${project}/${stack}`;
-	const ask = async (method: string, address: string): Promise<number> => {
+	const projectAddress = `${service.url}/api/stacks/impresario/${project}`;
+	const address = `${projectAddress}/${stack}`;
+	const ask = async (
+		method: string,
+		address: string,
+		body?: object,
+	): Promise<number> => {
 		const { PULUMI_ACCESS_TOKEN: token = "" } = service.environment;
 		const { status, ok } = await fetch(address, {
 			method,
-			headers: { authorization: `token ${token}` },
+			headers: {
+				authorization: `token ${token}`,
+				...(body && { "content-type": "application/json" }),
+			},
+			...(body && { body: JSON.stringify(body) }),
 			signal: AbortSignal.timeout(30_000),
 		});
 		if (ok || status === 404) return status;
@@ -30,6 +39,9 @@ export function openServiceState({
 		url: service.url,
 		environment: service.environment,
 		exists: async () => (await ask("GET", address)) !== 404,
+		create: async () => {
+			await ask("POST", projectAddress, { stackName: stack });
+		},
 		// A start takes the stack over from whoever lost it, and forgets what was in flight.
 		unlock: async () => {},
 		remove: async () => {

@@ -51,13 +51,15 @@ export function planComponents(layout: Layout) {
 }
 
 const planBase = (
-	{ dir, tools }: Layout,
+	{ dir, tools, throwAway }: Layout,
 	name: (typeof programNames)[number],
 ) => ({
 	name,
 	command: tools[name] ?? name,
 	cwd: dir,
 	logPath: join(dir, "logs", `${name}.log`),
+	// Collecting garbage less often costs memory, which is worth it only where the processor is what is short.
+	variables: throwAway ? { GOGC: "400", GOMEMLIMIT: "1GiB" } : {},
 });
 
 function planEtcd(layout: Layout): ProgramPlan {

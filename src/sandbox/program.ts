@@ -19,6 +19,8 @@ export interface ProgramPlan {
 	readonly command: string;
 	readonly args: readonly string[];
 	readonly cwd: string;
+	/** Of its environment, besides the few that every program gets. */
+	readonly variables?: Readonly<Record<string, string>>;
 	readonly uid?: number;
 	readonly gid?: number;
 	readonly logPath: string;
@@ -117,7 +119,12 @@ function launch(plan: ProgramPlan, claim: Claim, logFlag: "w" | "a"): Run {
 	const child = spawn(plan.command, plan.args, {
 		cwd: plan.cwd,
 		// Nothing is inherited: a proxy or a password in the service's environment is none of its business.
-		env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: plan.cwd, LC_ALL: "C" },
+		env: {
+			PATH: "/usr/local/bin:/usr/bin:/bin",
+			HOME: plan.cwd,
+			LC_ALL: "C",
+			...plan.variables,
+		},
 		stdio: ["ignore", log, log],
 		detached: true,
 		...(plan.uid === undefined ? {} : { uid: plan.uid }),

@@ -296,6 +296,7 @@ test("a backend that is not ours is refused before anything runs", async (t) => 
 				url: "https://backend.test",
 				environment: {},
 				exists: async () => false,
+				create: async () => {},
 				unlock: async () => {},
 				remove: async () => {},
 			}),

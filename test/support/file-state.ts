@@ -66,6 +66,7 @@ function openFolder({
 			PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS: "true",
 		},
 		exists,
+		create: (byCli) => byCli(),
 		async unlock() {
 			await mkdir(folder, { recursive: true, mode: 0o700 });
 			await rm(below("locks"), { recursive: true, force: true });
