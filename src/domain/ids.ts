@@ -9,6 +9,8 @@ export type BackupId = string & { readonly kind: "backup" };
 export type TargetId = string & { readonly kind: "target" };
 export type RolloutId = string & { readonly kind: "rollout" };
 export type PreviewId = string & { readonly kind: "preview" };
+export type WebhookId = string & { readonly kind: "webhook" };
+export type DeliveryId = string & { readonly kind: "delivery" };
 
 // Lower-case letters and digits without those that look alike, so that an id can be read aloud. 32 of them: 5 bits each.
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -30,6 +32,8 @@ export const createPreviewId = () => `pre_${createSuffix(20)}` as PreviewId;
 export const createBackupId = () => `bak_${createSuffix(20)}` as BackupId;
 export const createTargetId = () => `tgt_${createSuffix(20)}` as TargetId;
 export const createRolloutId = () => `rol_${createSuffix(20)}` as RolloutId;
+export const createWebhookId = () => `whk_${createSuffix(20)}` as WebhookId;
+export const createDeliveryId = () => `dlv_${createSuffix(20)}` as DeliveryId;
 
 /** Whether a path segment is an environment's id and not its name: names cannot contain an underscore. */
 export const isEnvironmentId = (text: string): text is EnvironmentId =>

@@ -1,11 +1,9 @@
-// One connection per process listens for "there is more" and wakes whoever follows that environment. A
-// notice is only a hint: followers look at the table, also when no notice came for a while.
-import pg from "pg";
+// Wakes whoever follows an environment when it may have news. A notice is only a hint: followers look at the table, also
+// when no notice came for a while.
 import type { EnvironmentId } from "../domain/ids.ts";
 import type { Db } from "../store/db.ts";
 import { eventsChannel } from "../store/events.ts";
-
-const reconnectMs = 1_000;
+import { listen } from "./notices.ts";
 
 export interface Feed {
 	readonly db: Db;
@@ -14,51 +12,24 @@ export interface Feed {
 	close(): Promise<void>;
 }
 
-/** Starts to listen. A lost connection is made again; everyone is woken then, since notices were missed. */
+/** Starts to listen, by one connection for all. When that was lost and is there again, everyone is woken. */
 export function openFeed(options: {
 	readonly url: string;
 	readonly db: Db;
 	readonly onError: (error: Error) => void;
 }): Feed {
 	const wakers = new Map<string, Set<() => void>>();
-	let client: pg.Client | undefined;
-	let timer: NodeJS.Timeout | undefined;
-	let closed = false;
-
-	const wakeAll = () => {
-		for (const group of wakers.values()) for (const wake of group) wake();
-	};
-
-	const connect = async () => {
-		const next = new pg.Client({
-			connectionString: options.url,
-			connectionTimeoutMillis: 5_000,
-			keepAlive: true,
-			application_name: "impresario feed",
-		});
-		let lost = false;
-		const lose = (error: Error) => {
-			if (lost || closed) return;
-			lost = true;
-			options.onError(error);
-			next.end().catch(() => {});
-			timer = setTimeout(connect, reconnectMs);
-		};
-		next.on("error", lose);
-		next.on("end", () => lose(new Error("the connection ended")));
-		next.on("notification", (notice) => {
-			for (const wake of wakers.get(notice.payload ?? "") ?? []) wake();
-		});
-		client = next;
-		try {
-			await next.connect();
-			await next.query(`listen ${eventsChannel}`);
-			wakeAll();
-		} catch (error) {
-			lose(error instanceof Error ? error : new Error(String(error)));
-		}
-	};
-	const connecting = connect();
+	const listener = listen({
+		url: options.url,
+		channel: eventsChannel,
+		onNotice: (environment) => {
+			for (const wake of wakers.get(environment) ?? []) wake();
+		},
+		onAgain: () => {
+			for (const group of wakers.values()) for (const wake of group) wake();
+		},
+		onError: options.onError,
+	});
 
 	return {
 		db: options.db,
@@ -71,11 +42,6 @@ export function openFeed(options: {
 				if (group.size === 0) wakers.delete(environment);
 			};
 		},
-		async close() {
-			closed = true;
-			clearTimeout(timer);
-			await connecting;
-			await client?.end().catch(() => {});
-		},
+		close: () => listener.close(),
 	};
 }

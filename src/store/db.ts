@@ -17,6 +17,7 @@ import type { OnExpiry } from "../domain/expiry.ts";
 import type { Health, HealthReason } from "../domain/health.ts";
 import type {
 	BackupId,
+	DeliveryId,
 	EnvironmentId,
 	OperationId,
 	PreviewId,
@@ -24,6 +25,7 @@ import type {
 	TargetId,
 	TenantId,
 	TokenId,
+	WebhookId,
 } from "../domain/ids.ts";
 import type {
 	Changes,
@@ -53,6 +55,7 @@ import type { Power, Size } from "../domain/spec.ts";
 import type { Existing } from "../domain/stock.ts";
 import type { TargetSettings } from "../domain/target.ts";
 import type { Role, TenantSettings } from "../domain/tenant.ts";
+import type { DeliveryState, DisabledReason } from "../domain/webhook.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
 import { isUnprepared, prepareStatements } from "./prepared.ts";
 
@@ -299,6 +302,51 @@ export interface Tables {
 		expires_at: ColumnType<Date, Date, Date>;
 		gone_at: OptionalTime;
 		created_at: Time;
+	};
+	webhooks: {
+		id: WebhookId;
+		tenant_id: TenantId;
+		url: Buffer;
+		shown_url: string;
+		description: string;
+		types: string[] | null;
+		environments: string | null;
+		name_like: string;
+		secret: Buffer;
+		previous_secret: Buffer | null;
+		previous_secret_until: OptionalTime;
+		is_active: boolean;
+		disabled_reason: DisabledReason | null;
+		disabled_at: OptionalTime;
+		failing_since: OptionalTime;
+		created_at: Time;
+		updated_at: Time;
+		deleted_at: OptionalTime;
+	};
+	webhook_lanes: {
+		webhook_id: WebhookId;
+		environment_id: EnvironmentId;
+		settled: number;
+		due_at: OptionalTime;
+		claim: string | null;
+	};
+	deliveries: {
+		id: DeliveryId;
+		webhook_id: WebhookId;
+		environment_id: EnvironmentId | null;
+		event_id: number | null;
+		type: string;
+		state: DeliveryState;
+		attempts: Generated<number>;
+		next_attempt_at: OptionalTime;
+		manual_at: OptionalTime;
+		claim: string | null;
+		response_status: number | null;
+		duration_ms: number | null;
+		error: string | null;
+		excerpt: string | null;
+		created_at: Time;
+		attempted_at: OptionalTime;
 	};
 	installation: { name: string; value: Buffer };
 	events: {
