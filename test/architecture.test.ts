@@ -192,6 +192,20 @@ test("only config reads variables", () => {
 	assert.deepEqual(readers, ["src/main.ts"]);
 });
 
+test("whoever writes events tells the webhooks of them", () => {
+	const writers = files.filter((file) =>
+		/insert into events|insertInto\("events"\)/.test(
+			readFileSync(join(root, file), "utf8"),
+		),
+	);
+	assert.ok(writers.length > 0);
+	const silent = writers.filter((file) => {
+		const text = readFileSync(join(root, file), "utf8");
+		return !/\{signalLanes\}[\s\S]*\{announceLanes\}/.test(text);
+	});
+	assert.deepEqual(silent, []);
+});
+
 test("nothing switches the type checker off", () => {
 	const offences =
 		/[:<|]\s*any\b|\bas any\b|@ts-ignore|@ts-expect-error|biome-ignore/;

@@ -5,7 +5,7 @@ import { sql } from "kysely";
 import type { Event, EventType, NewEvent } from "../domain/event.ts";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import { type Db, toJsonb } from "./db.ts";
-import { signalLanes, webhooksChannel } from "./webhook-lanes.ts";
+import { announceLanes, signalLanes } from "./webhook-lanes.ts";
 
 /** Announces on this channel which environment has news. PostgreSQL delivers it with the commit, and only then. */
 export const eventsChannel = "impresario_events";
@@ -31,10 +31,8 @@ export async function appendEvents(
 			insert into events (environment_id, id, operation_id, type, data, at)
 			select counted.id, before + position, ${place.operation}, event ->> 'type', event -> 'data', clock_timestamp()
 			from counted, jsonb_array_elements(${toJsonb(events)}::jsonb) with ordinality as given (event, position)
-		), signalled as (${signalLanes})
-		select pg_notify(${eventsChannel}, id),
-			(select pg_notify(${webhooksChannel}, '') from signalled limit 1)
-		from counted
+		), ${signalLanes}
+		select pg_notify(${eventsChannel}, id), ${announceLanes} from counted
 	`.execute(db);
 	if (rows.length === 0) {
 		throw new Error(`there is no environment ${place.environment}`);

@@ -6,6 +6,7 @@ import type { EnvironmentId, TargetId } from "../domain/ids.ts";
 import { activeStates, type Operation } from "../domain/operation.ts";
 import { type Db, toJsonb } from "./db.ts";
 import { eventsChannel } from "./events.ts";
+import { announceLanes, signalLanes } from "./webhook-lanes.ts";
 
 /** Writes what a look of this operation found, as long as it is the attempt that looks. */
 export async function saveDrift(
@@ -124,14 +125,18 @@ export async function writeHealth(
 				and exists (
 					select from targets where id = ${target} and watch_fence = ${fence} and watch_expires_at > now()
 				)
-			returning e.id, e.last_event_id, told.health, told.reasons
+			returning e.id, e.tenant_id, e.name, e.last_event_id, told.health, told.reasons
 		), written as (
 			insert into events (environment_id, id, operation_id, type, data, at)
 			select id, last_event_id, null, 'health.changed',
 				jsonb_build_object('health', health, 'reasons', reasons), clock_timestamp()
 			from changed
-		)
-		select id, pg_notify(${eventsChannel}, id) from changed`.execute(db);
+		), counted as (
+			select id, tenant_id, name, last_event_id - 1 as before from changed
+		), ${signalLanes}
+		select id, pg_notify(${eventsChannel}, id), ${announceLanes} from changed`.execute(
+		db,
+	);
 	return rows.map(({ id }) => id);
 }
 

@@ -25,6 +25,7 @@ import { eventsChannel } from "./events.ts";
 import { planEnd } from "./expiries.ts";
 import { type OperationRow, toOperation } from "./operations.ts";
 import { selectQueueFacts } from "./queue-place.ts";
+import { announceLanes, signalLanes } from "./webhook-lanes.ts";
 
 export interface NewEnvironment {
 	readonly id: EnvironmentId;
@@ -84,7 +85,7 @@ export async function createOrder(
 			where case when ${order.target ?? null}::text is null then target.is_default
 				else target.name = ${order.target ?? null} end
 			and exists (select from releases where name = ${order.release})
-			returning id, target_id
+			returning id, tenant_id, target_id, name
 		), revision as (
 			insert into revisions (environment_id, number, blueprint_version, release, images, size, parameters, digest)
 			select environment.id, 1, ${order.blueprintVersion}, release.name, release.images, ${order.size},
@@ -107,8 +108,10 @@ export async function createOrder(
 			insert into events (environment_id, id, operation_id, type, data, at)
 			select environment_id, 1, id, 'operation.queued', ${JSON.stringify(queued)}::jsonb, clock_timestamp()
 			from operation
-		)
-		select operation.*, pg_notify(${eventsChannel}, environment_id),
+		), counted as (
+			select id, tenant_id, name, 0::bigint as before from environment
+		), ${signalLanes}
+		select operation.*, pg_notify(${eventsChannel}, environment_id), ${announceLanes},
 			now() as now, ${selectQueueFacts({
 				tenant: sql`${order.tenant}`,
 				target: sql`(select target_id from environment)`,

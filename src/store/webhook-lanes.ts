@@ -9,17 +9,21 @@ import type { Db } from "./db.ts";
 export const webhooksChannel = "impresario_webhooks";
 
 /**
- * The part of the statement that writes events which makes the lanes of its environment (`counted`) due. A lane that is
- * due already is only locked, to the end of that transaction: whoever is about to find it empty waits, and finds the event.
- * A webhook that is not active is told later, in the same order.
+ * The part of a statement that writes events which makes the lanes of their environments due. Every such statement has it,
+ * behind a part `counted` with each environment's id, tenant_id and name, and the id of its last event `before`; and
+ * selects `announceLanes`. A lane that is due already is only locked, to the end of that transaction: whoever is about to
+ * find it empty waits, and finds the event. A webhook that is not active is told later, in the same order.
  */
 export const signalLanes = sql`
-	insert into webhook_lanes as lane (webhook_id, environment_id, settled, due_at)
-	select w.id, counted.id, counted.before, now()
-	from counted join webhooks w
-		on w.tenant_id = counted.tenant_id and w.deleted_at is null and counted.name like w.name_like
-	on conflict (webhook_id, environment_id) do update set due_at = excluded.due_at where lane.due_at is null
-	returning 1`;
+	signalled as (
+		insert into webhook_lanes as lane (webhook_id, environment_id, settled, due_at)
+		select w.id, counted.id, counted.before, now()
+		from counted join webhooks w
+			on w.tenant_id = counted.tenant_id and w.deleted_at is null and counted.name like w.name_like
+		on conflict (webhook_id, environment_id) do update set due_at = excluded.due_at where lane.due_at is null
+		returning 1
+	)`;
+export const announceLanes = sql`(select pg_notify(${webhooksChannel}, '') from signalled limit 1)`;
 
 /** A lane in the hands of somebody. */
 export interface ClaimedLane {

@@ -1,4 +1,5 @@
 // What the tests of webhooks stand on: a tenant's environments whose logs grow on demand, webhooks, and who delivers.
+import { type Selectable, sql } from "kysely";
 import type { Event, NewEvent } from "../../src/domain/event.ts";
 import {
 	createWebhookId,
@@ -17,7 +18,9 @@ import {
 	startDelivering,
 } from "../../src/feed/deliver.ts";
 import { seal } from "../../src/seal.ts";
+import type { Tables } from "../../src/store/db.ts";
 import { appendEvents, listEvents } from "../../src/store/events.ts";
+import { webhooksChannel } from "../../src/store/webhook-lanes.ts";
 import { createWebhook } from "../../src/store/webhooks.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import {
@@ -28,12 +31,15 @@ import {
 	silentLog,
 	testSealKey,
 } from "../support/given.ts";
+import { until } from "../support/until.ts";
 
 export const localPolicy: TargetPolicy = {
 	allowedHosts: [],
 	allowedCidrs: ["127.0.0.1/32"],
 	allowsHttp: true,
 };
+
+export type DeliveryRow = Selectable<Tables["deliveries"]>;
 
 export interface HookHouse {
 	readonly database: TestDatabase;
@@ -55,6 +61,10 @@ export interface HookHouse {
 	deliver(
 		options?: Partial<DeliverOptions>,
 	): ReturnType<typeof startDelivering>;
+	/** What came of the webhook's deliveries, in the order of their events. */
+	listDeliveries(webhook: WebhookId): Promise<DeliveryRow[]>;
+	/** Waits until nothing is under way or due for this webhook. */
+	rest(webhook: WebhookId): Promise<void>;
 	/** As if the pauses of all lanes were over. */
 	endPauses(): Promise<void>;
 	close(): Promise<void>;
@@ -111,12 +121,38 @@ export async function openHookHouse(): Promise<HookHouse> {
 			opened.push(one);
 			return one;
 		},
+		listDeliveries: (webhook) =>
+			db
+				.selectFrom("deliveries")
+				.selectAll()
+				.where("webhook_id", "=", webhook)
+				.orderBy("environment_id")
+				.orderBy("event_id")
+				.execute(),
+		async rest(webhook) {
+			await until("the webhook's lanes rest", async () => {
+				const busy = await db
+					.selectFrom("webhook_lanes")
+					.select("webhook_id")
+					.where("webhook_id", "=", webhook)
+					.where((eb) =>
+						eb.or([
+							eb("claim", "is not", null),
+							eb("due_at", "<=", sql<Date>`now()`),
+						]),
+					)
+					.execute();
+				return busy.length === 0;
+			});
+		},
 		async endPauses() {
 			await db
 				.updateTable("webhook_lanes")
 				.set({ due_at: new Date(0) })
 				.where("due_at", "is not", null)
+				.where("claim", "is", null)
 				.execute();
+			await sql`select pg_notify(${webhooksChannel}, '')`.execute(db);
 		},
 		async close() {
 			await Promise.all(opened.map((one) => one.close()));

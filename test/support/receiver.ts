@@ -30,7 +30,7 @@ export interface Receiver {
 	close(): Promise<void>;
 }
 
-export async function startReceiver(): Promise<Receiver> {
+export async function startReceiver(host = "127.0.0.1"): Promise<Receiver> {
 	const received: Received[] = [];
 	let decide: (one: Received) => Reply | Promise<Reply> = () => ({
 		status: 204,
@@ -48,12 +48,10 @@ export async function startReceiver(): Promise<Receiver> {
 		response.writeHead(reply.status, reply.headers);
 		response.end(reply.body);
 	});
-	await new Promise<void>((fulfil) =>
-		server.listen(0, "127.0.0.1", () => fulfil()),
-	);
+	await new Promise<void>((fulfil) => server.listen(0, host, () => fulfil()));
 	const { port } = server.address() as AddressInfo;
 	return {
-		url: `http://127.0.0.1:${port}/hook`,
+		url: `http://${host}:${port}/hook`,
 		port,
 		received,
 		answer(reply) {
