@@ -13,6 +13,7 @@ import {
 	type OperationId,
 } from "../domain/ids.ts";
 import { projectName, stackName } from "../domain/names.ts";
+import { describeScope, isWhole } from "../domain/scope.ts";
 import { type Actor, mayActAs } from "../domain/tenant.ts";
 import { hashToken, looksLikeToken } from "../domain/token.ts";
 import { Failure } from "../failure.ts";
@@ -25,7 +26,7 @@ import {
 	findRun,
 	type StackScope,
 } from "../store/state-access.ts";
-import { findActor } from "../store/tokens.ts";
+import { findUser, noteUse } from "../store/tokens.ts";
 
 /** All stacks belong to it: the protocol wants an organisation in every path. */
 export const organization = "impresario";
@@ -79,8 +80,8 @@ export async function loadCaller(
 ): Promise<Caller> {
 	const [, text = ""] = /^token +(\S+)$/i.exec(authorization ?? "") ?? [];
 	if (looksLikeToken(text)) {
-		const actor = await findActor(db, hashToken(text));
-		if (actor !== undefined) return { kind: "operator", actor };
+		const user = await findUser(db, hashToken(text));
+		if (user !== undefined) return admitOperator(db, user);
 	}
 	const lease = parseRunToken(runKey, text);
 	if (lease === undefined) {
@@ -96,6 +97,21 @@ export async function loadCaller(
 	}
 	const { environment, isReader } = run;
 	return { kind: "run", lease, environment, isReader };
+}
+
+/** Throws `forbidden` for a narrowed token: a state is all of its environment, whatever is done with it. */
+function admitOperator(
+	db: Db,
+	{ actor, isUseDue }: { readonly actor: Actor; readonly isUseDue: boolean },
+): Caller {
+	if (isUseDue) noteUse(db, actor.token).catch(() => {});
+	if (isWhole(actor.scope)) return { kind: "operator", actor };
+	throw new Failure({
+		code: "forbidden",
+		message: `"${actor.name}" is for ${describeScope(actor.scope)} only, which the engine's state is not a part of.`,
+		untouched: "Nothing was looked at or changed.",
+		advice: "Use a token without `permissions` and `environments`.",
+	});
 }
 
 export const mayWrite = (caller: Caller): boolean =>

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { environmentPattern, permissionPatterns } from "../domain/scope.ts";
 import { roles, tenantName, tokenName } from "../domain/tenant.ts";
 import { byId, type Endpoint } from "./endpoint.ts";
 import { pageOf, pageQuery } from "./page.ts";
@@ -8,6 +9,12 @@ export const token = z.strictObject({
 	name: z.string(),
 	tenant: z.string(),
 	role: z.enum(roles),
+	/** Patterns of what it may do within its role; null: all of it. */
+	permissions: z.array(z.string()).nullable(),
+	/** A pattern of the names of the environments that it may see and change; null: all of them. */
+	environments: z.string().nullable(),
+	/** To a minute. */
+	lastUsedAt: z.iso.datetime().nullable(),
 	createdAt: z.iso.datetime(),
 	expiresAt: z.iso.datetime().nullable(),
 	revokedAt: z.iso.datetime().nullable(),
@@ -27,7 +34,8 @@ export const listTokens = {
 
 export const createToken = {
 	name: "createToken",
-	summary: "Make a token. Its text is in this answer and nowhere else.",
+	summary:
+		"Make a token, for all that yours may do or less. Its text is in this answer and nowhere else.",
 	method: "POST",
 	path: "/v1/tokens",
 	permission: "tokens:write",
@@ -35,9 +43,11 @@ export const createToken = {
 		name: tokenName,
 		/** Not above your own. */
 		role: z.enum(roles),
+		permissions: permissionPatterns.optional(),
+		environments: environmentPattern.optional(),
 		/** Your own unless you are a platform admin. */
 		tenant: tenantName.optional(),
-		/** Without it, the token is good until it is revoked. */
+		/** Without it, the token is good until it is revoked, or until yours ends if you are a machine. */
 		expiresAt: z.iso.datetime({ offset: true }).optional(),
 	}),
 	status: 201,

@@ -5,9 +5,14 @@ export type EnvironmentId = string & { readonly kind: "environment" };
 export type OperationId = string & { readonly kind: "operation" };
 export type TenantId = string & { readonly kind: "tenant" };
 export type TokenId = string & { readonly kind: "token" };
+/** Somebody whom an identity provider knows, and who has no token of ours. */
+export type SubjectId = string & { readonly kind: "subject" };
+/** Tells a caller from all others. */
+export type CallerId = TokenId | SubjectId;
 export type BackupId = string & { readonly kind: "backup" };
 export type TargetId = string & { readonly kind: "target" };
 export type RolloutId = string & { readonly kind: "rollout" };
+export type IdentityRuleId = string & { readonly kind: "identity rule" };
 export type PreviewId = string & { readonly kind: "preview" };
 export type WebhookId = string & { readonly kind: "webhook" };
 export type DeliveryId = string & { readonly kind: "delivery" };
@@ -28,6 +33,8 @@ export const createEnvironmentId = () =>
 export const createOperationId = () => `op_${createSuffix(20)}` as OperationId;
 export const createTenantId = () => `ten_${createSuffix(20)}` as TenantId;
 export const createTokenId = () => `tok_${createSuffix(20)}` as TokenId;
+export const createIdentityRuleId = () =>
+	`rule_${createSuffix(20)}` as IdentityRuleId;
 export const createPreviewId = () => `pre_${createSuffix(20)}` as PreviewId;
 export const createBackupId = () => `bak_${createSuffix(20)}` as BackupId;
 export const createTargetId = () => `tgt_${createSuffix(20)}` as TargetId;

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ApprovalRule } from "./approval.ts";
 import { duration } from "./expiry.ts";
-import type { TenantId, TokenId } from "./ids.ts";
+import type { CallerId, TenantId, TokenId } from "./ids.ts";
 import { dnsLabel, tenantNameLength } from "./names.ts";
 
 /** In rising order: each may do what those before it may. `platform-admin` runs the service and belongs to the tenant `platform`. */
@@ -66,22 +66,41 @@ export interface Tenant {
 	readonly createdAt: Date;
 }
 
+/** What a caller is narrowed to, below what his role may do. */
+export interface Scope {
+	/** Patterns of permissions; null: all of the role's. */
+	readonly permissions: readonly string[] | null;
+	/** A pattern of names of environments; null: all of them. */
+	readonly environments: string | null;
+}
+
+export const actorKinds = ["person", "machine"] as const;
+export type ActorKind = (typeof actorKinds)[number];
+
 /** Who calls, established from the request's token. */
 export interface Actor {
-	readonly token: TokenId;
+	/** The id of his token, or for whom an identity provider vouches, one that is always the same for him. */
+	readonly token: CallerId;
+	readonly kind: ActorKind;
+	/** What others read of him: holds no secret. */
 	readonly name: string;
 	readonly tenant: Tenant;
 	readonly role: Role;
+	readonly scope: Scope;
+	/** When what he calls with ends. */
+	readonly expiresAt: Date | null;
 }
 
 /** Who asks for what the service orders by itself. */
 export const serviceActor: Pick<Actor, "name"> = { name: "service" };
 
-export interface Token {
+export interface Token extends Scope {
 	readonly id: TokenId;
 	readonly name: string;
 	readonly tenant: string;
 	readonly role: Role;
+	/** To a minute. */
+	readonly lastUsedAt: Date | null;
 	readonly createdAt: Date;
 	readonly expiresAt: Date | null;
 	readonly revokedAt: Date | null;

@@ -4,11 +4,12 @@ import {
 	leastRoles,
 	type Permission,
 } from "../domain/permission.ts";
+import { admitsPermission, describeScope } from "../domain/scope.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { hashToken, looksLikeToken } from "../domain/token.ts";
 import { Failure } from "../failure.ts";
 import type { Db } from "../store/db.ts";
-import { findActor } from "../store/tokens.ts";
+import { findUser, noteUse } from "../store/tokens.ts";
 
 /**
  * The caller, by the request's `Authorization` header (RFC 6750 §2.1). Throws `unauthenticated`, without
@@ -25,13 +26,15 @@ export async function loadActor(
 	if (text === undefined) {
 		throw refuseCaller("The Authorization header is not of the form Bearer.");
 	}
-	const actor = looksLikeToken(text)
-		? await findActor(db, hashToken(text))
+	const user = looksLikeToken(text)
+		? await findUser(db, hashToken(text))
 		: undefined;
-	if (actor === undefined) {
+	if (user === undefined) {
 		throw refuseCaller("The token is unknown, expired or revoked.");
 	}
-	return actor;
+	// Nobody waits for it, and a request is not refused for want of it.
+	if (user.isUseDue) noteUse(db, user.actor.token).catch(() => {});
+	return user.actor;
 }
 
 function refuseCaller(message: string): Failure {
@@ -44,10 +47,25 @@ function refuseCaller(message: string): Failure {
 	});
 }
 
-/** Throws `forbidden` when the caller's role is below the one that the permission asks for. */
-export function checkPermission(actor: Actor, permission: Permission): void {
-	if (hasPermission(actor.role, permission)) return;
+/** Throws `forbidden` when the caller's role is below the one that the permission asks for, or his token is not for it. */
+export function checkPermission(
+	actor: Actor | undefined,
+	permission: Permission | null,
+): void {
+	if (actor === undefined || permission === null) return;
+	if (!hasPermission(actor.role, permission))
+		throw refuseRole(actor, permission);
+	if (admitsPermission(actor.scope, permission)) return;
 	throw new Failure({
+		code: "forbidden",
+		message: `This needs the permission "${permission}", and "${actor.name}" is for ${describeScope(actor.scope)}.`,
+		untouched: "Nothing was changed.",
+		advice: "Use a token whose `permissions` have it, or ask for one.",
+	});
+}
+
+function refuseRole(actor: Actor, permission: Permission): Failure {
+	return new Failure({
 		code: "forbidden",
 		message: `This needs the permission "${permission}", which begins with the role "${leastRoles[permission]}"; yours is "${actor.role}".`,
 		untouched: "Nothing was changed.",

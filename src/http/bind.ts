@@ -16,6 +16,7 @@ import type { VerbContext } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
 import { checkPermission, loadActor } from "./auth.ts";
 import { readBody } from "./body.ts";
+import { type OnDenied, tellDenied } from "./denied.ts";
 import type { Limits } from "./limits.ts";
 import { type DoorLog, refuse } from "./refuse.ts";
 import { type EventStream, type StreamedEvent, sendStream } from "./stream.ts";
@@ -34,6 +35,8 @@ export interface Context {
 	/** Whether answers are held against their schemas before they are sent. */
 	readonly checkAnswers: boolean;
 	readonly limits: Limits;
+	/** Hears of attempts that are refused because of who makes them. */
+	readonly onDenied: OnDenied;
 	/** The streams that go on; aborting them all ends them. */
 	readonly streams: Set<AbortController>;
 }
@@ -76,8 +79,10 @@ export function bind<E extends Endpoint>(
 		endpoint,
 		serve: (context) => async (request, response) => {
 			const live = watchCaller(context, endpoint, request, response);
+			let actor: Actor | undefined;
 			try {
-				const actor = await admit(context, endpoint, request, response);
+				actor = await identify(context, endpoint, request, response);
+				checkPermission(actor, endpoint.permission);
 				const input = parseInput(endpoint, {
 					params: request.params,
 					query: readSearch(request.originalUrl),
@@ -96,13 +101,15 @@ export function bind<E extends Endpoint>(
 					sendAnswer(context, endpoint, response, answer);
 				}
 			} catch (error) {
+				const attempt = { endpoint, actor, error, request, response };
+				await tellDenied(context, attempt);
 				refuse(context.log, request, response, error);
 			}
 		},
 	};
 }
 
-async function admit(
+async function identify(
 	context: Context,
 	endpoint: Endpoint,
 	request: Request,
@@ -111,7 +118,6 @@ async function admit(
 	if (endpoint.permission === null) return undefined;
 	const actor = await loadActor(context.db, request.headers.authorization);
 	response.locals.actor = actor.token;
-	checkPermission(actor, endpoint.permission);
 	return actor;
 }
 

@@ -2,11 +2,12 @@ import { cloneEnvironment } from "../contract/clones.ts";
 import { cloneEnvironment as orderClone } from "../operations/clone.ts";
 import { bind, type Route } from "./bind.ts";
 import { presentOperation, presentOrigin } from "./present.ts";
-import { loadVisibleEnvironment } from "./visible.ts";
+import { loadVisibleEnvironment, requireAdmitted } from "./visible.ts";
 
 export const cloneRoutes: readonly Route[] = [
 	bind(cloneEnvironment, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
+		requireAdmitted(actor, body.name);
 		const cloned = await orderClone(verbs, actor, { environment, order: body });
 		return {
 			...presentOperation(cloned, cloned.place),

@@ -38,7 +38,11 @@ import {
 	presentOperation,
 	presentRevision,
 } from "./present.ts";
-import { decideScope, loadVisibleEnvironment } from "./visible.ts";
+import {
+	decideScope,
+	loadVisibleEnvironment,
+	requireAdmitted,
+} from "./visible.ts";
 
 /** Environments with what other tables say of them, in two queries however many they are. */
 async function completeEnvironments(
@@ -80,6 +84,7 @@ const parseLabels = (texts: readonly string[]): Record<string, string> =>
 
 export const environmentRoutes: readonly Route[] = [
 	bind(createEnvironment, async ({ verbs }, { actor, body }) => {
+		requireAdmitted(actor, body.name);
 		const ordered = await orderEnvironment(verbs, actor, body);
 		return presentOperation(ordered, ordered.place);
 	}),
@@ -87,13 +92,20 @@ export const environmentRoutes: readonly Route[] = [
 	bind(listEnvironments, async ({ db, pageKey }, { actor, query }) => {
 		const scope = decideScope(actor);
 		const { lifecycle, health, name, label } = query;
+		const pattern = actor.scope.environments;
 		const list = [listEnvironments.name, scope, lifecycle, health, name, label];
 		const { rows, nextPageToken } = await readPage(
 			{ key: pageKey, list, query },
 			(page) =>
 				listRows(db, scope, {
 					...page,
-					filter: { lifecycle, health, name, labels: parseLabels(label) },
+					filter: {
+						lifecycle,
+						health,
+						name,
+						pattern,
+						labels: parseLabels(label),
+					},
 				}),
 		);
 		return { items: await completeEnvironments(db, rows), nextPageToken };

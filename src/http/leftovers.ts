@@ -3,10 +3,11 @@ import { listLeftovers } from "../contract/leftovers.ts";
 import { findLeftovers } from "../operations/leftovers.ts";
 import { bind, type Route } from "./bind.ts";
 import { presentLeftovers } from "./present.ts";
-import { loadVisibleEnvironment } from "./visible.ts";
+import { loadVisibleEnvironment, requireAllEnvironments } from "./visible.ts";
 
 export const leftoverRoutes: readonly Route[] = [
 	bind(listLeftovers, async ({ db, verbs, reach, log }, { actor, query }) => {
+		if (query.environment === undefined) requireAllEnvironments(actor);
 		const environment =
 			query.environment === undefined
 				? undefined

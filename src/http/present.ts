@@ -234,7 +234,10 @@ export const presentToken = (token: Token): Item<typeof listTokens> => ({
 	name: token.name,
 	tenant: token.tenant,
 	role: token.role,
+	permissions: token.permissions && [...token.permissions],
+	environments: token.environments,
 	createdAt: presentTime(token.createdAt),
+	lastUsedAt: presentOptionalTime(token.lastUsedAt),
 	expiresAt: presentOptionalTime(token.expiresAt),
 	revokedAt: presentOptionalTime(token.revokedAt),
 });

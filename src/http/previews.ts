@@ -8,6 +8,7 @@ import {
 	decideScope,
 	loadVisibleEnvironment,
 	refuseMissing,
+	requireAdmittedOwner,
 } from "./visible.ts";
 
 export const previewRoutes: readonly Route[] = [
@@ -20,6 +21,7 @@ export const previewRoutes: readonly Route[] = [
 	bind(findPreview, async ({ db }, { actor, params }) => {
 		const found = await findRow(db, params.id, decideScope(actor));
 		if (found === undefined) throw refuseMissing("preview", params.id);
+		await requireAdmittedOwner(db, actor, found.environment);
 		return presentPreview(found);
 	}),
 ];

@@ -21,7 +21,7 @@ import {
 import { bind, type Route } from "./bind.ts";
 import { readPage } from "./page.ts";
 import { presentMember, presentRollout } from "./present-rollout.ts";
-import { refuseMissing } from "./visible.ts";
+import { refuseMissing, requireAllEnvironments } from "./visible.ts";
 
 async function complete(db: Db, rollout: Rollout) {
 	const members = await listMembers(db, rollout.id);
@@ -39,11 +39,13 @@ async function load(db: Db, id: string): Promise<Rollout> {
 }
 
 export const rolloutRoutes: readonly Route[] = [
-	bind(createRollout, async ({ db }, { actor, body }) =>
-		complete(db, await orderRollout(db, actor, body)),
-	),
+	bind(createRollout, async ({ db }, { actor, body }) => {
+		requireAllEnvironments(actor);
+		return complete(db, await orderRollout(db, actor, body));
+	}),
 
-	bind(listRollouts, async ({ db, pageKey }, { query }) => {
+	bind(listRollouts, async ({ db, pageKey }, { actor, query }) => {
+		requireAllEnvironments(actor);
 		const { rows, nextPageToken } = await readPage(
 			{ key: pageKey, list: [listRollouts.name], query },
 			(page) => listRows(db, page),
@@ -58,15 +60,20 @@ export const rolloutRoutes: readonly Route[] = [
 		};
 	}),
 
-	bind(findRollout, async ({ db }, { params }) =>
-		complete(db, await load(db, params.id)),
-	),
+	bind(findRollout, async ({ db }, { actor, params }) => {
+		requireAllEnvironments(actor);
+		return complete(db, await load(db, params.id));
+	}),
 
-	bind(resumeRollout, async ({ db }, { actor, params }) =>
-		complete(db, await orderResume(db, actor, await load(db, params.id))),
-	),
+	bind(resumeRollout, async ({ db }, { actor, params }) => {
+		requireAllEnvironments(actor);
+		const rollout = await load(db, params.id);
+		return complete(db, await orderResume(db, actor, rollout));
+	}),
 
-	bind(abortRollout, async ({ db }, { actor, params }) =>
-		complete(db, await orderAbort(db, actor, await load(db, params.id))),
-	),
+	bind(abortRollout, async ({ db }, { actor, params }) => {
+		requireAllEnvironments(actor);
+		const rollout = await load(db, params.id);
+		return complete(db, await orderAbort(db, actor, rollout));
+	}),
 ];

@@ -4,14 +4,17 @@ import type { AddressInfo } from "node:net";
 import { Failure } from "../failure.ts";
 import { makeApp } from "./app.ts";
 import type { Context } from "./bind.ts";
+import { ignoreDenials, type OnDenied } from "./denied.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 
-type Optional = "checkAnswers" | "limits" | "streams";
+type Optional = "checkAnswers" | "limits" | "streams" | "onDenied";
 
 export interface ServerOptions extends Omit<Context, Optional> {
 	/** Hold every answer against its schema, and send an error in place of one that does not match. On by default. */
 	readonly checkAnswers?: boolean;
 	readonly limits?: Partial<Limits>;
+	/** By default, nobody hears of denials. */
+	readonly onDenied?: OnDenied;
 }
 
 export interface HttpServer {
@@ -29,7 +32,13 @@ export interface Address {
 export function makeServer(options: ServerOptions): HttpServer {
 	const limits: Limits = { ...defaultLimits, ...options.limits };
 	const streams = new Set<AbortController>();
-	const context = { checkAnswers: true, ...options, limits, streams };
+	const context = {
+		checkAnswers: true,
+		onDenied: ignoreDenials,
+		...options,
+		limits,
+		streams,
+	};
 	let isClosing = false;
 	const server = createServer(
 		{

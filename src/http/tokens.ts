@@ -2,23 +2,20 @@
 import { refuseInput } from "../contract/parse.ts";
 import { createToken, listTokens, revokeToken } from "../contract/tokens.ts";
 import type { TokenId } from "../domain/ids.ts";
-import {
-	type Actor,
-	mayActAs,
-	platformTenant,
-	type Role,
-	rolesWithin,
-} from "../domain/tenant.ts";
+import { describeScope, isWhole, listBeyond } from "../domain/scope.ts";
+import { type Actor, mayActAs, rolesWithin } from "../domain/tenant.ts";
 import { createTokenText, hashToken } from "../domain/token.ts";
 import { Failure } from "../failure.ts";
 import type { Db } from "../store/db.ts";
 import { findTenant } from "../store/tenants.ts";
 import {
 	createToken as createRow,
+	findToken,
 	listTokens as listRows,
 	revokeToken as revokeRow,
 } from "../store/tokens.ts";
 import { bind, type Route } from "./bind.ts";
+import { checkGift, decideExpiry, decideScopeOf } from "./gift.ts";
 import { readPage } from "./page.ts";
 import { presentToken } from "./present.ts";
 import { decideScope, refuseMissing } from "./visible.ts";
@@ -46,31 +43,18 @@ async function loadNamedTenant(
 	return tenant;
 }
 
-function checkGift(actor: Actor, tenant: Actor["tenant"], role: Role): void {
-	if (!mayActAs(actor.role, role)) {
-		throw new Failure({
-			code: "forbidden",
-			message: `A token of the role "${role}" is above your own, "${actor.role}".`,
-			untouched: "No token was made.",
-			advice: "Give a role up to your own.",
-			errors: [{ pointer: "/role", message: "is above your own" }],
-		});
-	}
-	if (role === "platform-admin" && tenant.name !== platformTenant) {
-		throw refuseInput([
-			{
-				pointer: "/role",
-				message: `belongs to the tenant "${platformTenant}" alone`,
-			},
-		]);
-	}
-}
-
-function parseExpiry(text: string | undefined): Date | null {
-	if (text === undefined) return null;
-	const expiresAt = new Date(text);
-	if (expiresAt.getTime() > Date.now()) return expiresAt;
-	throw refuseInput([{ pointer: "/expiresAt", message: "is in the past" }]);
+/** Throws `forbidden` where a token has more than the caller, who may revoke his own all the same. */
+async function checkReach(db: Db, actor: Actor, id: TokenId): Promise<void> {
+	if (isWhole(actor.scope) || id === actor.token) return;
+	const token = await findToken(db, id, decideScope(actor));
+	if (token === undefined || listBeyond(token, actor.scope).length === 0)
+		return;
+	throw new Failure({
+		code: "forbidden",
+		message: `The token is for ${describeScope(token)}, and "${actor.name}" is for ${describeScope(actor.scope)}.`,
+		untouched: "It was not revoked.",
+		advice: "Use a token that has no narrower scope.",
+	});
 }
 
 export const tokenRoutes: readonly Route[] = [
@@ -96,20 +80,24 @@ export const tokenRoutes: readonly Route[] = [
 			name: body.tenant ?? actor.tenant.name,
 			pointer: "/tenant",
 		});
-		checkGift(actor, tenant, body.role);
+		const scope = decideScopeOf(actor, body);
+		checkGift(actor, { tenant, role: body.role, scope });
 		const text = createTokenText();
 		const token = await createRow(db, {
 			tenant: tenant.id,
 			name: body.name,
 			role: body.role,
 			hash: hashToken(text),
-			expiresAt: parseExpiry(body.expiresAt),
+			expiresAt: decideExpiry(actor, body.expiresAt),
+			scope,
 		});
 		return { ...presentToken(token), token: text };
 	}),
 
 	bind(revokeToken, async ({ db }, { actor, params }) => {
-		const isThere = await revokeRow(db, params.id as TokenId, {
+		const id = params.id as TokenId;
+		await checkReach(db, actor, id);
+		const isThere = await revokeRow(db, id, {
 			tenant: decideScope(actor),
 			roles: rolesWithin(actor.role),
 		});

@@ -1,7 +1,7 @@
 // Orders that wait until another actor has looked at them, and which do.
 import { sql } from "kysely";
 import type { ApprovalRule } from "../domain/approval.ts";
-import type { EnvironmentId, OperationId, TokenId } from "../domain/ids.ts";
+import type { CallerId, EnvironmentId, OperationId } from "../domain/ids.ts";
 import type { Db } from "./db.ts";
 
 /** The rules of the environment's target and of its tenant. */
@@ -18,7 +18,7 @@ export async function listApprovalRules(
 
 export interface AwaitingOrder {
 	/** By whose token it was ordered. */
-	readonly token: TokenId;
+	readonly token: CallerId;
 	readonly sealed: Buffer;
 }
 

@@ -15,10 +15,13 @@ import type { DriftItem, OnDrift } from "../domain/drift.ts";
 import type { Endpoints, Lifecycle } from "../domain/environment.ts";
 import type { OnExpiry } from "../domain/expiry.ts";
 import type { Health, HealthReason } from "../domain/health.ts";
+import type { ClaimPatterns } from "../domain/identity.ts";
 import type {
 	BackupId,
+	CallerId,
 	DeliveryId,
 	EnvironmentId,
+	IdentityRuleId,
 	OperationId,
 	PreviewId,
 	RolloutId,
@@ -54,7 +57,7 @@ import type { Schedule } from "../domain/schedule.ts";
 import type { Power, Size } from "../domain/spec.ts";
 import type { Existing } from "../domain/stock.ts";
 import type { TargetSettings } from "../domain/target.ts";
-import type { Role, TenantSettings } from "../domain/tenant.ts";
+import type { ActorKind, Role, TenantSettings } from "../domain/tenant.ts";
 import type { DeliveryState, DisabledReason } from "../domain/webhook.ts";
 import { Failure, type FailureRecord } from "../failure.ts";
 import { isUnprepared, prepareStatements } from "./prepared.ts";
@@ -64,6 +67,12 @@ type OptionalTime = ColumnType<
 	Date | null,
 	Date | null | undefined,
 	Date | null
+>;
+
+type OptionalJson<T extends object> = JSONColumnType<
+	T | null,
+	string | null | undefined,
+	string | null
 >;
 
 export interface Tables {
@@ -79,16 +88,30 @@ export interface Tables {
 		served_at: OptionalTime;
 		created_at: Time;
 	};
-	approvals: { operation_id: OperationId; token_id: TokenId; sealed: Buffer };
+	approvals: { operation_id: OperationId; token_id: CallerId; sealed: Buffer };
 	tokens: {
 		id: TokenId;
 		tenant_id: TenantId;
 		name: string;
 		role: Role;
 		hash: Buffer;
+		permissions: OptionalJson<readonly string[]>;
+		environments: ColumnType<string | null, string | null | undefined, never>;
 		created_at: Time;
 		expires_at: OptionalTime;
 		revoked_at: OptionalTime;
+		last_used_at: OptionalTime;
+	};
+	identity_rules: {
+		id: IdentityRuleId;
+		issuer: string;
+		claims: JSONColumnType<ClaimPatterns>;
+		kind: ActorKind;
+		tenant_id: TenantId;
+		role: Role;
+		permissions: OptionalJson<readonly string[]>;
+		environments: string | null;
+		created_at: Time;
 	};
 	targets: {
 		id: TargetId;

@@ -133,6 +133,8 @@ export interface EnvironmentFilter {
 	readonly lifecycle?: Lifecycle | undefined;
 	readonly health?: Health | undefined;
 	readonly name?: string | undefined;
+	/** In which `*` stands for any text; names themselves have nothing that LIKE would take for more than itself. */
+	readonly pattern?: string | null;
 	/** All of them must be there. */
 	readonly labels?: Readonly<Record<string, string>> | undefined;
 }
@@ -157,6 +159,8 @@ export async function listEnvironments(
 		query = query.where("e.health", "=", filter.health);
 	if (filter.name !== undefined)
 		query = query.where("e.name", "=", filter.name);
+	if (filter.pattern != null)
+		query = query.where("e.name", "like", filter.pattern.replaceAll("*", "%"));
 	if (filter.labels !== undefined) {
 		query = query.where(
 			sql<boolean>`e.labels @> ${JSON.stringify(filter.labels)}::jsonb`,

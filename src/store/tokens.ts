@@ -1,8 +1,17 @@
 import { sql } from "kysely";
-import { createTokenId, type TenantId, type TokenId } from "../domain/ids.ts";
+import type { ApprovalRule } from "../domain/approval.ts";
+import {
+	type CallerId,
+	createTokenId,
+	type TenantId,
+	type TokenId,
+} from "../domain/ids.ts";
 import {
 	type Actor,
 	type Role,
+	type Scope,
+	type Tenant,
+	type TenantSettings,
 	type Token,
 	tenantSettings,
 } from "../domain/tenant.ts";
@@ -20,12 +29,19 @@ const selectTokens = (db: Db) =>
 			"tokens.created_at",
 			"tokens.expires_at",
 			"tokens.revoked_at",
+			"tokens.last_used_at",
+			"tokens.permissions",
+			"tokens.environments",
 			"tenants.id as tenant_id",
 			"tenants.name as tenant_name",
 			"tenants.settings as tenant_settings",
 			"tenants.approvals as tenant_approvals",
 			"tenants.created_at as tenant_created_at",
 		]);
+
+/** To how many seconds it is known when a token was used. */
+const usedWithinSeconds = 60;
+const isUseDue = sql<boolean>`(tokens.last_used_at is null or tokens.last_used_at < now() - make_interval(secs => ${sql.lit(usedWithinSeconds)}))`;
 
 // What a newer version has added to them must not lock anybody out.
 const readSettings = tenantSettings.strip();
@@ -34,12 +50,32 @@ type Row = Awaited<
 	ReturnType<ReturnType<typeof selectTokens>["executeTakeFirstOrThrow"]>
 >;
 
+interface OwnerRow {
+	readonly tenant_id: TenantId;
+	readonly tenant_name: string;
+	readonly tenant_settings: Partial<TenantSettings>;
+	readonly tenant_approvals: readonly ApprovalRule[];
+	readonly tenant_created_at: Date;
+}
+
+/** The tenant of a row that has it joined. */
+export const toOwner = (row: OwnerRow): Tenant => ({
+	id: row.tenant_id,
+	name: row.tenant_name,
+	settings: readSettings.parse(row.tenant_settings),
+	approvals: row.tenant_approvals,
+	createdAt: row.tenant_created_at,
+});
+
 const toToken = (row: Row): Token => ({
 	id: row.id,
 	name: row.name,
 	tenant: row.tenant_name,
 	role: row.role,
+	permissions: row.permissions,
+	environments: row.environments,
 	createdAt: row.created_at,
+	lastUsedAt: row.last_used_at,
 	expiresAt: row.expires_at,
 	revokedAt: row.revoked_at,
 });
@@ -53,6 +89,8 @@ export async function createToken(
 		readonly role: Role;
 		readonly hash: Buffer;
 		readonly expiresAt: Date | null;
+		/** Without it, all that the role may. */
+		readonly scope?: Scope;
 	},
 ): Promise<Token> {
 	const id = createTokenId();
@@ -65,6 +103,9 @@ export async function createToken(
 			role: token.role,
 			hash: token.hash,
 			expires_at: token.expiresAt,
+			permissions:
+				token.scope?.permissions && JSON.stringify(token.scope.permissions),
+			environments: token.scope?.environments,
 		})
 		.execute();
 	return toToken(
@@ -79,7 +120,16 @@ export async function findActor(
 	db: Db,
 	hash: Buffer,
 ): Promise<Actor | undefined> {
+	return (await findUser(db, hash))?.actor;
+}
+
+/** `findActor`, for who uses it: `noteUse` is due when nobody has noted it for a minute. */
+export async function findUser(
+	db: Db,
+	hash: Buffer,
+): Promise<{ readonly actor: Actor; readonly isUseDue: boolean } | undefined> {
 	const row = await selectTokens(db)
+		.select(isUseDue.as("is_use_due"))
 		.where("tokens.hash", "=", hash)
 		.where("tokens.revoked_at", "is", null)
 		.where((eb) =>
@@ -91,18 +141,41 @@ export async function findActor(
 		.executeTakeFirst();
 	return (
 		row && {
-			token: row.id,
-			name: row.name,
-			role: row.role,
-			tenant: {
-				id: row.tenant_id,
-				name: row.tenant_name,
-				settings: readSettings.parse(row.tenant_settings),
-				approvals: row.tenant_approvals,
-				createdAt: row.tenant_created_at,
+			actor: {
+				token: row.id,
+				kind: "machine",
+				name: row.name,
+				role: row.role,
+				scope: { permissions: row.permissions, environments: row.environments },
+				expiresAt: row.expires_at,
+				tenant: toOwner(row),
 			},
+			isUseDue: row.is_use_due,
 		}
 	);
+}
+
+/** Notes that a token is used. Once a minute, however many ask for it: others find it noted. */
+export async function noteUse(db: Db, id: CallerId): Promise<void> {
+	await db
+		.updateTable("tokens")
+		.set({ last_used_at: sql<Date>`now()` })
+		.where("id", "=", id as TokenId)
+		.where(isUseDue)
+		.execute();
+}
+
+/** A token within reach: of this tenant, if one is given. */
+export async function findToken(
+	db: Db,
+	id: TokenId,
+	tenant: TenantId | undefined,
+): Promise<Token | undefined> {
+	let query = selectTokens(db).where("tokens.id", "=", id);
+	if (tenant !== undefined)
+		query = query.where("tokens.tenant_id", "=", tenant);
+	const row = await query.executeTakeFirst();
+	return row && toToken(row);
 }
 
 /** Whether somebody has a token of this role that works and never expires. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { createTokenText } from "../../src/domain/token.ts";
+import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { closeOperation } from "../../src/store/leases.ts";
+import { createToken } from "../../src/store/tokens.ts";
 import { givenActor } from "../support/given.ts";
 import {
 	beginUpdate,
@@ -69,6 +70,26 @@ test("a run's token cannot be forged from another, nor for another fence", async
 		`${claim}.0${fence}.${mac}`,
 	]) {
 		assert.equal((await door("GET", stack, { token })).status, 401, token);
+	}
+});
+
+test("a token for less than its role does not open the engine's state", async () => {
+	const { actor } = await givenActor(world.db, "acme");
+	for (const scope of [
+		{ permissions: ["environments:*"], environments: null },
+		{ permissions: null, environments: "qa-*" },
+	]) {
+		const token = createTokenText();
+		await createToken(world.db, {
+			tenant: actor.tenant.id,
+			name: "narrow",
+			role: "operator",
+			hash: hashToken(token),
+			expiresAt: null,
+			scope,
+		});
+		const { status } = await door("GET", stack, { token });
+		assert.equal(status, 403);
 	}
 });
 

@@ -6,6 +6,7 @@ import type { EnvironmentId, OperationId } from "../../src/domain/ids.ts";
 import type { Operation } from "../../src/domain/operation.ts";
 import { type Actor, platformTenant } from "../../src/domain/tenant.ts";
 import { openFeed } from "../../src/feed/listen.ts";
+import type { OnDenied } from "../../src/http/denied.ts";
 import type { Limits } from "../../src/http/limits.ts";
 import { makeServer } from "../../src/http/server.ts";
 import type { Reach } from "../../src/operations/reach.ts";
@@ -76,7 +77,11 @@ export interface Answer {
 }
 
 export async function openDoor(
-	options: { readonly limits?: Partial<Limits>; readonly reach?: Reach } = {},
+	options: {
+		readonly limits?: Partial<Limits>;
+		readonly reach?: Reach;
+		readonly onDenied?: OnDenied;
+	} = {},
 ): Promise<Door> {
 	const database = await createTestDatabase();
 	const { db } = database;

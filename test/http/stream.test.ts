@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { NewEvent } from "../../src/domain/event.ts";
+import type { TokenId } from "../../src/domain/ids.ts";
 import type { Operation } from "../../src/domain/operation.ts";
 import { roles } from "../../src/domain/tenant.ts";
 import { makeServer } from "../../src/http/server.ts";
@@ -195,7 +196,10 @@ test("a stream ends soon after its token is revoked", async () => {
 	const path = `/v1/environments/${environment.id}/events`;
 	const reader = await open(path, {}, token);
 	await until("the first was seen", () => reader.ids().length === 1);
-	await revokeToken(door.db, actor.token, { tenant: undefined, roles });
+	await revokeToken(door.db, actor.token as TokenId, {
+		tenant: undefined,
+		roles,
+	});
 	await until("the stream is over", () => reader.isOver());
 	assert.notEqual(reader.messages.at(-1)?.event, "end");
 	await noFollowers();

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Denial } from "../../src/http/denied.ts";
+import { type Door, givenEnvironment, openDoor } from "./door.ts";
+
+let door: Door;
+const heard: Denial[] = [];
+let isBroken = false;
+before(async () => {
+	door = await openDoor({
+		onDenied: async (denial) => {
+			if (isBroken) throw new Error("nobody listens");
+			heard.push(denial);
+		},
+	});
+});
+after(() => door.close());
+
+async function listen(work: () => Promise<unknown>) {
+	heard.length = 0;
+	await work();
+	return heard.map(({ endpoint, actor, failure }) => ({
+		endpoint: endpoint.name,
+		token: actor?.token,
+		code: failure.code,
+	}));
+}
+
+test("a token that nobody has is told of", async () => {
+	const told = await listen(() =>
+		door.call("GET", "/v1/environments", { token: "garbage" }),
+	);
+	assert.deepEqual(told, [
+		{ endpoint: "listEnvironments", token: undefined, code: "unauthenticated" },
+	]);
+});
+
+test("a caller whose role is too low is told of by name", async () => {
+	const { actor, token } = door.viewer;
+	const told = await listen(() =>
+		door.call("POST", "/v1/environments", { token, body: { name: "x" } }),
+	);
+	assert.deepEqual(told, [
+		{ endpoint: "createEnvironment", token: actor.token, code: "forbidden" },
+	]);
+});
+
+test("what a handler forbids is told of as well", async () => {
+	const { actor, token } = door.admin;
+	const body = { name: "x", role: "platform-admin" };
+	const told = await listen(() =>
+		door.call("POST", "/v1/tokens", { token, body }),
+	);
+	assert.deepEqual(told, [
+		{ endpoint: "createToken", token: actor.token, code: "forbidden" },
+	]);
+});
+
+test("what is answered, and what is refused for other reasons, is not told of", async () => {
+	const { token } = door.admin;
+	await givenEnvironment(door, "there");
+	const told = await listen(async () => {
+		await door.call("GET", "/v1/environments/there", { token });
+		await door.call("GET", "/v1/environments/missing", { token });
+		await door.call("GET", "/v1/environments?pageSize=many", { token });
+	});
+	assert.deepEqual(told, []);
+});
+
+test("a refusal is sent even when it cannot be told of, and the log says so", async () => {
+	isBroken = true;
+	const answer = await door.call("GET", "/v1/environments");
+	assert.equal(answer.status, 401);
+	assert.ok(
+		door.log.some(
+			({ message }) => message === "a denied attempt was not noted",
+		),
+	);
+});
