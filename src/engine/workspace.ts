@@ -69,8 +69,8 @@ export function buildEnvironment({
 		PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
 		// The default is four times the number of cores; the work is waiting for API servers.
 		PULUMI_PARALLEL: "64",
-		// A run is short and its heap small: collecting it a quarter as often saves a fifth of the processor's time.
-		GOGC: "400",
+		// A run is short and its heap small: collecting it half as often saves a tenth of the processor's time.
+		GOGC: "200",
 		GOMEMLIMIT: "512MiB",
 		// The settings file is ours and holds no salt: the state does.
 		PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",

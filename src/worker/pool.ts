@@ -40,13 +40,13 @@ export interface Pool {
 	close(): Promise<void>;
 }
 
-/** What one update takes at its height, in MiB: 200 the child, 150 the CLI, 140 the Kubernetes provider (measured), and some room. */
-const memoryPerUpdateMiB = 550;
+/** What one update takes at its height, in MiB: 220 the child, 275 the CLI, 160 the Kubernetes provider (measured), and some room. */
+const memoryPerUpdateMiB = 700;
 /** What is left to everything else on the machine. */
 const memoryForOthersMiB = 1_024;
 
 /** Of that, what an update takes beside its child, which is there already. */
-const memoryToBeginMiB = 350;
+const memoryToBeginMiB = 480;
 /** So long after its begin an update has taken most of it. */
 const memoryGrowthMs = 5_000;
 /** Memory is looked at again so often while somebody waits for it. */

@@ -52,7 +52,15 @@ test("the CLI sees the machine's paths, proxies and certificates and nothing els
 		Object.keys(environment)
 			.filter((name) => !name.startsWith("PULUMI_"))
 			.sort(),
-		["HOME", "PATH", "SSL_CERT_FILE", "TMPDIR", "https_proxy"],
+		[
+			"GOGC",
+			"GOMEMLIMIT",
+			"HOME",
+			"PATH",
+			"SSL_CERT_FILE",
+			"TMPDIR",
+			"https_proxy",
+		],
 	);
 	assert.doesNotMatch(JSON.stringify(environment), /hush|backend\.test/);
 	assert.equal(environment.PULUMI_CONFIG_PASSPHRASE, "ours");
