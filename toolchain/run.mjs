@@ -4,6 +4,7 @@
 //
 //   node toolchain/run.mjs start | serve | api | worker | scheduler | migrate
 //   node toolchain/run.mjs test [FILE ...]
+//   node toolchain/run.mjs test:all [FILE ...]   with every case of what has many alike
 //   node toolchain/run.mjs check      types, lint and format
 //   node toolchain/run.mjs bench [NAME ...]
 //   node toolchain/run.mjs soak [--minutes N] [--seed N]
@@ -156,6 +157,14 @@ function installPackage(name, advice) {
 
 const hasOwnCluster = () => Boolean(process.env.TARGET_KUBECONFIG);
 
+const listTestArguments = (files) => [
+	"--test",
+	"--test-global-setup=test/support/services.ts",
+	"--test-concurrency=4",
+	"--test-timeout=600000",
+	...(files.length > 0 ? files : ["test/**/*.test.ts"]),
+];
+
 /** What each command needs besides packages, and how it is run. */
 const commands = {
 	start: {
@@ -165,13 +174,12 @@ const commands = {
 	test: {
 		toolchain: () => ["engine", "sandbox", "judges"],
 		before: provideServers,
-		args: (files) => [
-			"--test",
-			"--test-global-setup=test/support/services.ts",
-			"--test-concurrency=3",
-			"--test-timeout=600000",
-			...(files.length > 0 ? files : ["test/**/*.test.ts"]),
-		],
+		args: listTestArguments,
+	},
+	"test:all": {
+		toolchain: () => ["engine", "sandbox", "judges"],
+		before: () => ({ ...provideServers(), TEST_ALL: "1" }),
+		args: listTestArguments,
 	},
 	check: {
 		toolchain: () => [],

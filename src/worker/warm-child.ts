@@ -167,7 +167,9 @@ function forkChild({ module, settings, maxHeapMiB }: ChildSpec): ChildProcess {
 		],
 		env: {
 			...pickInherited(settings.environment),
-			NODE_COMPILE_CACHE: join(settings.workRoot, ".compile-cache"),
+			NODE_COMPILE_CACHE:
+				settings.environment.NODE_COMPILE_CACHE ??
+				join(settings.workRoot, ".compile-cache"),
 		},
 		// Standard output belongs to the parent's reader; whatever a child prints goes where the logs go.
 		stdio: ["ignore", 2, 2, "ipc"],

@@ -1,5 +1,6 @@
-// A release goes to twelve environments of two tenants. The cluster refuses its image in the third one's namespace: the
+// A release goes to environments of two tenants: twelve, or a few in an ordinary run. The cluster refuses its image in the third one's namespace: the
 // roll-out stops, the third is rolled back, and the rest is as if nothing had been ordered.
+
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import { after, before, test } from "node:test";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { kubectl, kubectlGet } from "../support/kubectl.ts";
+import { isThorough } from "../support/sample.ts";
 import {
 	type Caller,
 	givenTenant,
@@ -22,7 +24,8 @@ import { until } from "../support/until.ts";
 const kubeconfig = process.env.TEST_KUBECONFIG ?? "";
 const adminKubeconfig = process.env.TEST_ADMIN_KUBECONFIG ?? "";
 const folder = mkdtempSync(join(tmpdir(), "impresario-fleet-"));
-const names = Array.from({ length: 12 }, (_, i) => `fleet-${i + 1}`);
+const count = isThorough ? 12 : 5;
+const names = Array.from({ length: count }, (_, i) => `fleet-${i + 1}`);
 const timeoutMs = 600_000;
 const tag = "0.6.1";
 
@@ -171,7 +174,7 @@ interface Member {
 	readonly reason: string | null;
 }
 
-test("a fault in the third of twelve stops the roll-out, which rolls that one back, leaves the rest untouched and says so", async () => {
+test("a fault in the third environment stops the roll-out, which rolls that one back, leaves the rest untouched and says so", async () => {
 	const before = await Promise.all(names.map((_, i) => generations(i)));
 	const ordered = await admin.call("POST", "/v1/rollouts", {
 		release: tag,
@@ -179,7 +182,7 @@ test("a fault in the third of twelve stops the roll-out, which rolls that one ba
 		pauseAfterFirstWave: true,
 	});
 	assert.equal(ordered.status, 201, JSON.stringify(ordered.body));
-	assert.deepEqual(ordered.body.progress, { waiting: 12 });
+	assert.deepEqual(ordered.body.progress, { waiting: count });
 	const path = `/v1/rollouts/${ordered.body.id}`;
 	const most: number[] = [];
 	const ended = await until(
@@ -201,7 +204,12 @@ test("a fault in the third of twelve stops the roll-out, which rolls that one ba
 	);
 	assert.deepEqual(
 		members.map(({ state }) => state),
-		["succeeded", "succeeded", "rolled_back", ...Array(9).fill("untouched")],
+		[
+			"succeeded",
+			"succeeded",
+			"rolled_back",
+			...Array(count - 3).fill("untouched"),
+		],
 	);
 	for (const [i, { state }] of members.entries()) {
 		const environment = await look(i);
