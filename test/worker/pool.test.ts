@@ -285,7 +285,7 @@ for (const [machine, size] of [
 	[{ cores: 1, memoryMiB: 512 }, 1],
 	[{ cores: 2, memoryMiB: 2_048 }, 1],
 	[{ cores: 2, memoryMiB: 8_192 }, 4],
-	[{ cores: 16, memoryMiB: 8_192 }, 13],
+	[{ cores: 16, memoryMiB: 8_192 }, 10],
 	[{ cores: 16, memoryMiB: 65_536 }, 32],
 ] as const) {
 	test(`${machine.cores} cores and ${machine.memoryMiB} MiB make a pool of ${size}`, () =>
