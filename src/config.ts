@@ -1,4 +1,5 @@
 // Variables become one checked value, here and nowhere else. Nothing else in the service reads a variable.
+import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
@@ -41,6 +42,23 @@ function parseJson<T extends z.ZodType>(shape: T, text: string) {
 	}
 }
 
+/** Values between commas; each without the spaces around it. */
+const listOf = (isGood: (text: string) => boolean, message: string) =>
+	z
+		.string()
+		.transform((text) => text.split(",").map((part) => part.trim()))
+		.refine((parts) => parts.every(isGood), message);
+
+/** An address, or a network in CIDR notation. */
+function isNetwork(text: string): boolean {
+	const [address = "", bits] = text.split("/", 2);
+	const longest = { 4: 32, 6: 128 }[isIP(address)];
+	if (longest === undefined) return false;
+	return (
+		bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest)
+	);
+}
+
 /** An account needs a region and both halves of its key; half of it would surprise at the first order. */
 const awsVariables = [
 	"TARGET_AWS_REGION",
@@ -70,6 +88,13 @@ const variables = z
 			.optional(),
 		HOST: z.string().default("127.0.0.1"),
 		PORT: wholeNumber(0, 65_535).default(8080),
+		TRUSTED_PROXIES: listOf(
+			isNetwork,
+			"must be addresses or networks (10.0.0.0/8), with commas between",
+		).default([]),
+		RATE_LIMIT_TOKEN: wholeNumber(0, 1_000_000).default(600),
+		RATE_LIMIT_TENANT: wholeNumber(0, 1_000_000).default(3_000),
+		RATE_LIMIT_FAILURES: wholeNumber(0, 1_000_000).default(20),
 		DATA_DIR: z.string().default(".impresario"),
 		TOOLCHAIN_DIR: z.string().optional(),
 		TARGET_KUBECONFIG: z.string().optional(),
@@ -123,6 +148,14 @@ export interface Config {
 	readonly queueUrl: string | undefined;
 	readonly host: string;
 	readonly port: number;
+	/** Networks of proxies that are believed in where a request comes from. */
+	readonly trustedProxies: readonly string[];
+	/** Requests per minute, and credentials of one address that are refused; 0: no limit. */
+	readonly rates: {
+		readonly token: number;
+		readonly tenant: number;
+		readonly failures: number;
+	};
 	readonly dataDir: string;
 	readonly toolchainDir: string;
 	/** Where environments go when it is not the sandbox. `kubeconfig` is a path. */
@@ -183,6 +216,12 @@ export function parseConfig(
 		queueUrl: vars.QUEUE_URL,
 		host: vars.HOST,
 		port: vars.PORT,
+		trustedProxies: vars.TRUSTED_PROXIES,
+		rates: {
+			token: vars.RATE_LIMIT_TOKEN,
+			tenant: vars.RATE_LIMIT_TENANT,
+			failures: vars.RATE_LIMIT_FAILURES,
+		},
 		dataDir,
 		toolchainDir: resolve(vars.TOOLCHAIN_DIR ?? join(dataDir, "toolchain")),
 		target: {

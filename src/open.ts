@@ -229,9 +229,17 @@ async function connectCloud(access: AwsAccess): Promise<Cloud> {
 	return makeCloud(access);
 }
 
+/** Where requests are counted: in Redis where there is one, and otherwise in the database, whose table a migration has made. */
+function decideCountsUrl({ config: { queueUrl }, databaseUrl }: Base): string {
+	return queueUrl?.startsWith("redis") ? queueUrl : databaseUrl;
+}
+
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
 	const { makeServer } = await import("./http/server.ts");
+	const { makeGate } = await import("./http/rate-limit.ts");
+	const { openSharedCounts } = await import("./rates/counts.ts");
+	const { makeRateLimits } = await import("./rates/limits.ts");
 	const { db } = base.database;
 	const feed = openFeed({
 		url: base.databaseUrl,
@@ -239,8 +247,16 @@ export async function openApi(base: Base) {
 		onError: (error) =>
 			base.log.warn({ err: error }, "the feed lost its connection"),
 	});
+	const counts = openSharedCounts({
+		url: decideCountsUrl(base),
+		onError: (error) =>
+			base.log.warn({ err: error }, "the counts of requests are away"),
+	});
+	const { rates: settings, trustedProxies } = base.config;
 	const server = makeServer({
 		db,
+		gate: makeGate(makeRateLimits({ counts, settings, log: base.log })),
+		trustedProxies,
 		feed,
 		verbs: { db, sealKey: base.sealKey, sender: base.sender },
 		reach: lazyReach,
@@ -250,6 +266,7 @@ export async function openApi(base: Base) {
 	});
 	const { host, port } = base.config;
 	const address = await server.listen({ host, port }).catch(async (error) => {
+		await counts.close();
 		await feed.close();
 		throw error;
 	});
@@ -257,6 +274,7 @@ export async function openApi(base: Base) {
 		url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
 		async close() {
 			await server.close();
+			await counts.close();
 			await feed.close();
 		},
 	};

@@ -18,6 +18,7 @@ import { checkPermission, loadActor } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { type OnDenied, tellDenied } from "./denied.ts";
 import type { Limits } from "./limits.ts";
+import type { Gate } from "./rate-limit.ts";
 import { type DoorLog, refuse } from "./refuse.ts";
 import { type EventStream, type StreamedEvent, sendStream } from "./stream.ts";
 
@@ -37,6 +38,8 @@ export interface Context {
 	readonly limits: Limits;
 	/** Hears of attempts that are refused because of who makes them. */
 	readonly onDenied: OnDenied;
+	/** Lets in whoever does not ask too often. */
+	readonly gate: Gate;
 	/** The streams that go on; aborting them all ends them. */
 	readonly streams: Set<AbortController>;
 }
@@ -116,7 +119,9 @@ async function identify(
 	response: Response,
 ): Promise<Actor | undefined> {
 	if (endpoint.permission === null) return undefined;
-	const actor = await loadActor(context.db, request.headers.authorization);
+	const actor = await context.gate.admit(request, response, () =>
+		loadActor(context.db, request.headers.authorization),
+	);
 	response.locals.actor = actor.token;
 	return actor;
 }

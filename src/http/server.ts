@@ -6,8 +6,9 @@ import { makeApp } from "./app.ts";
 import type { Context } from "./bind.ts";
 import { ignoreDenials, type OnDenied } from "./denied.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
+import { type Gate, openGate } from "./rate-limit.ts";
 
-type Optional = "checkAnswers" | "limits" | "streams" | "onDenied";
+type Optional = "checkAnswers" | "limits" | "streams" | "onDenied" | "gate";
 
 export interface ServerOptions extends Omit<Context, Optional> {
 	/** Hold every answer against its schema, and send an error in place of one that does not match. On by default. */
@@ -15,6 +16,10 @@ export interface ServerOptions extends Omit<Context, Optional> {
 	readonly limits?: Partial<Limits>;
 	/** By default, nobody hears of denials. */
 	readonly onDenied?: OnDenied;
+	/** Lets everyone in without counting by default. */
+	readonly gate?: Gate;
+	/** Networks (CIDR) of proxies that are believed in where a request comes from. Nobody by default. */
+	readonly trustedProxies?: readonly string[];
 }
 
 export interface HttpServer {
@@ -35,11 +40,14 @@ export function makeServer(options: ServerOptions): HttpServer {
 	const context = {
 		checkAnswers: true,
 		onDenied: ignoreDenials,
+		gate: openGate,
 		...options,
 		limits,
 		streams,
 	};
 	let isClosing = false;
+	const app = makeApp(context, () => isClosing);
+	app.set("trust proxy", [...(options.trustedProxies ?? [])]);
 	const server = createServer(
 		{
 			headersTimeout: limits.headersTimeoutMs,
@@ -47,7 +55,7 @@ export function makeServer(options: ServerOptions): HttpServer {
 			connectionsCheckingInterval: limits.checkEveryMs,
 			keepAliveTimeout: limits.keepAliveTimeoutMs,
 		},
-		makeApp(context, () => isClosing),
+		app,
 	);
 	return {
 		async listen(address) {

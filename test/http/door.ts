@@ -6,18 +6,26 @@ import type { EnvironmentId, OperationId } from "../../src/domain/ids.ts";
 import type { Operation } from "../../src/domain/operation.ts";
 import { type Actor, platformTenant } from "../../src/domain/tenant.ts";
 import { openFeed } from "../../src/feed/listen.ts";
-import type { OnDenied } from "../../src/http/denied.ts";
-import type { Limits } from "../../src/http/limits.ts";
-import { makeServer } from "../../src/http/server.ts";
-import type { Reach } from "../../src/operations/reach.ts";
+import { makeGate } from "../../src/http/rate-limit.ts";
+import { makeServer, type ServerOptions } from "../../src/http/server.ts";
 import { upgradeEnvironment } from "../../src/operations/upgrade.ts";
+import { openSharedCounts } from "../../src/rates/counts.ts";
+import {
+	defaultRates,
+	makeRateLimits,
+	type RateSettings,
+} from "../../src/rates/limits.ts";
 import { recordBackup } from "../../src/store/backups.ts";
 import type { Db } from "../../src/store/db.ts";
 import {
 	loadEnvironment,
 	updateEnvironment,
 } from "../../src/store/environments.ts";
-import { createTestDatabase } from "../support/database.ts";
+import {
+	createTestDatabase,
+	openTestDatabase,
+	type TestDatabase,
+} from "../support/database.ts";
 import { scriptedBackup } from "../support/engine.ts";
 import {
 	givenActor,
@@ -43,6 +51,7 @@ export interface Door {
 	readonly url: string;
 	readonly port: number;
 	readonly db: Db;
+	readonly databaseUrl: string;
 	readonly installation: Installation;
 	readonly log: LogLine[];
 	/** How many followers wait for news of an environment. */
@@ -76,16 +85,65 @@ export interface Answer {
 	readonly body: Record<string, unknown>;
 }
 
-export async function openDoor(
-	options: {
-		readonly limits?: Partial<Limits>;
-		readonly reach?: Reach;
-		readonly onDenied?: OnDenied;
-	} = {},
-): Promise<Door> {
+interface DoorOptions
+	extends Partial<
+		Pick<ServerOptions, "limits" | "reach" | "trustedProxies" | "onDenied">
+	> {
+	/** Requests are counted, and these are the limits that are not as by default. */
+	readonly rates?: Partial<RateSettings>;
+	/** Where they are counted, if not in the database. */
+	readonly countsUrl?: string;
+}
+
+export async function openDoor(options: DoorOptions = {}): Promise<Door> {
 	const database = await createTestDatabase();
+	const installation = await givenInstallation(database.db);
 	const { db } = database;
-	const installation = await givenInstallation(db);
+	return serve(options, {
+		database,
+		installation,
+		viewer: await givenActor(db, "acme", "viewer"),
+		operator: await givenActor(db, "acme", "operator"),
+		admin: await givenActor(db, "acme", "admin"),
+		stranger: await givenActor(db, "globex", "admin"),
+		platformAdmin: await givenActor(db, platformTenant, "platform-admin"),
+	});
+}
+
+/** Another process's door to the same database; closed before the other one. */
+export async function openDoorBeside(
+	door: Door,
+	options: DoorOptions = {},
+): Promise<Door> {
+	const { databaseUrl, ...house } = door;
+	const database = openTestDatabase(databaseUrl);
+	return serve(options, {
+		...house,
+		database,
+		installation: { ...door.installation, db: database.db },
+	});
+}
+
+interface House
+	extends Pick<
+		Door,
+		| "installation"
+		| "viewer"
+		| "operator"
+		| "admin"
+		| "stranger"
+		| "platformAdmin"
+	> {
+	readonly database: TestDatabase;
+}
+
+async function serve(
+	{ rates, countsUrl, ...options }: DoorOptions,
+	house: House,
+): Promise<Door> {
+	const { database, installation } = house;
+	const { viewer, operator, admin, stranger, platformAdmin } = house;
+	const { db } = database;
 	const log: LogLine[] = [];
 	const note = (level: LogLine["level"]) => (fields: object, message: string) =>
 		log.push({ level, fields: { ...fields }, message });
@@ -102,13 +160,26 @@ export async function openDoor(
 			};
 		},
 	};
+	const counts = openSharedCounts({
+		url: countsUrl ?? database.url,
+		onError: () => {},
+	});
+	const doorLog = {
+		info: note("info"),
+		warn: note("warn"),
+		error: note("error"),
+	};
+	const settings = { ...defaultRates, ...rates };
 	const server = makeServer({
 		db,
+		...(rates && {
+			gate: makeGate(makeRateLimits({ counts, settings, log: doorLog })),
+		}),
 		feed,
 		verbs: installation,
 		reach: { ...noReach, connectCluster: async (text) => makeCluster(text) },
 		pageKey: randomBytes(32),
-		log: { info: note("info"), warn: note("warn"), error: note("error") },
+		log: doorLog,
 		version: "1.2.3",
 		...options,
 	});
@@ -123,19 +194,21 @@ export async function openDoor(
 		url,
 		port,
 		db,
+		databaseUrl: database.url,
 		installation,
 		log,
 		countFollowers: () => followers,
-		viewer: await givenActor(db, "acme", "viewer"),
-		operator: await givenActor(db, "acme", "operator"),
-		admin: await givenActor(db, "acme", "admin"),
-		stranger: await givenActor(db, "globex", "admin"),
-		platformAdmin: await givenActor(db, platformTenant, "platform-admin"),
+		viewer,
+		operator,
+		admin,
+		stranger,
+		platformAdmin,
 		call: (method, path, request = {}) =>
 			call(`${url}${path}`, method, request),
 		closeServer,
 		async close() {
 			await closeServer();
+			await counts.close();
 			await feed.close();
 			await database.close();
 		},

@@ -58,10 +58,9 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 		await client.query(`create database ${name} template ${template}`);
 	});
 	const url = withName(server, name);
-	const database = openDatabase({ url, maxConnections: 10, onError: () => {} });
+	const database = openTestDatabase(url);
 	return {
-		url,
-		db: database.db,
+		...database,
 		close: async () => {
 			await database.close();
 			await withServer(server, (client) =>
@@ -70,3 +69,9 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 		},
 	};
 }
+
+/** More connections to a database that is there. */
+export const openTestDatabase = (url: string): TestDatabase => ({
+	url,
+	...openDatabase({ url, maxConnections: 10, onError: () => {} }),
+});
