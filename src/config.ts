@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import type { AwsAccess } from "./domain/aws.ts";
+import { type Issuer, issuers } from "./domain/identity.ts";
 import { dnsLabel } from "./domain/names.ts";
 import {
 	domainName,
@@ -88,6 +89,7 @@ const variables = z
 			.optional(),
 		HOST: z.string().default("127.0.0.1"),
 		PORT: wholeNumber(0, 65_535).default(8080),
+		OIDC_ISSUERS: json(issuers).default([]),
 		TRUSTED_PROXIES: listOf(
 			isNetwork,
 			"must be addresses or networks (10.0.0.0/8), with commas between",
@@ -148,6 +150,8 @@ export interface Config {
 	readonly queueUrl: string | undefined;
 	readonly host: string;
 	readonly port: number;
+	/** Identity providers that are believed in who somebody is. */
+	readonly issuers: readonly Issuer[];
 	/** Networks of proxies that are believed in where a request comes from. */
 	readonly trustedProxies: readonly string[];
 	/** Requests per minute, and credentials of one address that are refused; 0: no limit. */
@@ -216,6 +220,7 @@ export function parseConfig(
 		queueUrl: vars.QUEUE_URL,
 		host: vars.HOST,
 		port: vars.PORT,
+		issuers: vars.OIDC_ISSUERS,
 		trustedProxies: vars.TRUSTED_PROXIES,
 		rates: {
 			token: vars.RATE_LIMIT_TOKEN,

@@ -237,6 +237,7 @@ function decideCountsUrl({ config: { queueUrl }, databaseUrl }: Base): string {
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
 	const { makeServer } = await import("./http/server.ts");
+	const { makeVerifier } = await import("./http/oidc.ts");
 	const { makeGate } = await import("./http/rate-limit.ts");
 	const { openSharedCounts } = await import("./rates/counts.ts");
 	const { makeRateLimits } = await import("./rates/limits.ts");
@@ -257,6 +258,10 @@ export async function openApi(base: Base) {
 		db,
 		gate: makeGate(makeRateLimits({ counts, settings, log: base.log })),
 		trustedProxies,
+		verifier: makeVerifier(base.config.issuers, {
+			onError: (err) =>
+				base.log.warn({ err }, "the keys of an issuer could not be fetched"),
+		}),
 		feed,
 		verbs: { db, sealKey: base.sealKey, sender: base.sender },
 		reach: lazyReach,

@@ -59,6 +59,7 @@ const homes: Record<string, readonly string[]> = {
 	ioredis: ["rates"],
 	"rate-limiter-flexible": ["rates"],
 	"ipaddr.js": ["http", "feed"],
+	jose: ["http"],
 	bullmq: ["queue", "worker"],
 	pino: ["log"],
 	"@pulumi/pulumi": ["engine", "programs"],

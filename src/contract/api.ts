@@ -23,6 +23,11 @@ import {
 } from "./environments.ts";
 import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
+import {
+	createIdentityRule,
+	deleteIdentityRule,
+	listIdentityRules,
+} from "./identity-rules.ts";
 import { listLeftovers } from "./leftovers.ts";
 import {
 	approveOperation,
@@ -91,6 +96,9 @@ export const api: readonly Endpoint[] = [
 	listTokens,
 	createToken,
 	revokeToken,
+	listIdentityRules,
+	createIdentityRule,
+	deleteIdentityRule,
 	checkAlive,
 	checkReady,
 	findVersion,

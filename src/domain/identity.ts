@@ -4,6 +4,47 @@ import { fits } from "./glob.ts";
 import type { IdentityRuleId } from "./ids.ts";
 import { type ActorKind, type Role, roles, type Scope } from "./tenant.ts";
 
+const loopback = new Set(["127.0.0.1", "[::1]", "localhost"]);
+
+/** Whether what is read there can be believed: by TLS, or on this machine. */
+export function isTrustworthyUrl(text: string): boolean {
+	const url = URL.parse(text);
+	if (url === null || url.username !== "" || url.password !== "") return false;
+	return (
+		url.protocol === "https:" ||
+		(url.protocol === "http:" && loopback.has(url.hostname))
+	);
+}
+
+const trustworthyUrl = z
+	.string()
+	.max(500)
+	.refine(isTrustworthyUrl, "must be an https:// URL");
+
+/** Who is believed in who somebody is. */
+const issuer = z.strictObject({
+	/** Letter for letter the `iss` of its tokens. */
+	issuer: trustworthyUrl,
+	/** One of them must be in the `aud` of a token: it was made for us. */
+	audience: z
+		.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+		.transform((one) => [one].flat()),
+	/** Where it describes itself, if not at `/.well-known/openid-configuration`. */
+	discoveryUrl: trustworthyUrl.optional(),
+	/** Where its keys are, if it does not describe itself. */
+	jwksUri: trustworthyUrl.optional(),
+	/** By how much its clock and ours may differ. */
+	clockSkewSeconds: z.int().min(0).max(300).default(60),
+});
+export type Issuer = z.output<typeof issuer>;
+
+export const issuers = z
+	.array(issuer)
+	.refine(
+		(all) => new Set(all.map((one) => one.issuer)).size === all.length,
+		"must name each issuer once",
+	);
+
 /** Claim → pattern of its value. */
 export type ClaimPatterns = Readonly<Record<string, string>>;
 

@@ -1,5 +1,5 @@
 // Identifiers carry their kind as a prefix and in their type, so that one cannot be taken for another.
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 
 export type EnvironmentId = string & { readonly kind: "environment" };
 export type OperationId = string & { readonly kind: "operation" };
@@ -21,17 +21,24 @@ export type DeliveryId = string & { readonly kind: "delivery" };
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /** `length` random characters of the alphabet; 5 bits of randomness each. */
-export function createSuffix(length: number): string {
-	return Array.from(
-		randomBytes(length),
-		(byte) => alphabet[byte % alphabet.length],
-	).join("");
-}
+export const createSuffix = (length: number): string =>
+	encode(randomBytes(length));
+
+const encode = (bytes: Uint8Array): string =>
+	Array.from(bytes, (byte) => alphabet[byte % alphabet.length]).join("");
 
 export const createEnvironmentId = () =>
 	`env_${createSuffix(20)}` as EnvironmentId;
 export const createOperationId = () => `op_${createSuffix(20)}` as OperationId;
 export const createTenantId = () => `ten_${createSuffix(20)}` as TenantId;
+/** The same for the same subject of an issuer, at all times. */
+export function nameSubjectId(issuer: string, subject: string): SubjectId {
+	const digest = createHash("sha256")
+		.update(JSON.stringify([issuer, subject]))
+		.digest();
+	return `sub_${encode(digest.subarray(0, 20))}` as SubjectId;
+}
+
 export const createTokenId = () => `tok_${createSuffix(20)}` as TokenId;
 export const createIdentityRuleId = () =>
 	`rule_${createSuffix(20)}` as IdentityRuleId;

@@ -31,6 +31,8 @@ export const leastRoles = {
 	"rollouts:write": "platform-admin",
 	"tenants:read": "platform-admin",
 	"tenants:write": "platform-admin",
+	"identity-rules:read": "platform-admin",
+	"identity-rules:write": "platform-admin",
 	"tokens:read": "admin",
 	"tokens:write": "admin",
 } as const satisfies Record<`${string}:${string}`, Role>;

@@ -15,6 +15,7 @@ import { cloneRoutes } from "./clones.ts";
 import { environmentRoutes } from "./environments.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
+import { identityRuleRoutes } from "./identity-rules.ts";
 import { leftoverRoutes } from "./leftovers.ts";
 import { operationRoutes } from "./operations.ts";
 import { previewRoutes } from "./previews.ts";
@@ -37,6 +38,7 @@ const routes: readonly Route[] = [
 	...rolloutRoutes,
 	...tenantRoutes,
 	...tokenRoutes,
+	...identityRuleRoutes,
 	...healthRoutes,
 ];
 

@@ -14,10 +14,11 @@ import type { Feed } from "../feed/listen.ts";
 import type { Reach } from "../operations/reach.ts";
 import type { VerbContext } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
-import { checkPermission, loadActor } from "./auth.ts";
+import { checkPermission, loadActor, mayTheSame } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { type OnDenied, tellDenied } from "./denied.ts";
 import type { Limits } from "./limits.ts";
+import type { Verifier } from "./oidc.ts";
 import type { Gate } from "./rate-limit.ts";
 import { type DoorLog, refuse } from "./refuse.ts";
 import { type EventStream, type StreamedEvent, sendStream } from "./stream.ts";
@@ -36,6 +37,8 @@ export interface Context {
 	/** Whether answers are held against their schemas before they are sent. */
 	readonly checkAnswers: boolean;
 	readonly limits: Limits;
+	/** Knows the tokens of identity providers. */
+	readonly verifier: Verifier;
 	/** Hears of attempts that are refused because of who makes them. */
 	readonly onDenied: OnDenied;
 	/** Lets in whoever does not ask too often. */
@@ -98,7 +101,7 @@ export function bind<E extends Endpoint>(
 					await sendStream(response, events, {
 						...context.limits,
 						signal: live.signal,
-						onPing: () => leaveRevoked(context, request, live),
+						onPing: () => leaveRevoked(context, request, { live, actor }),
 					});
 				} else {
 					sendAnswer(context, endpoint, response, answer);
@@ -120,7 +123,7 @@ async function identify(
 ): Promise<Actor | undefined> {
 	if (endpoint.permission === null) return undefined;
 	const actor = await context.gate.admit(request, response, () =>
-		loadActor(context.db, request.headers.authorization),
+		loadActor(context, request.headers.authorization),
 	);
 	response.locals.actor = actor.token;
 	return actor;
@@ -153,13 +156,28 @@ function watchCaller(
 	};
 }
 
-/** A stream outlives the check at its beginning, so its token is looked at again with each ping. */
-function leaveRevoked(context: Context, request: Request, live: Live): void {
-	loadActor(context.db, request.headers.authorization).catch((error) => {
-		if (error instanceof Failure && error.code === "unauthenticated") {
-			live.leave();
-		}
-	});
+/**
+ * A stream outlives the check at its beginning, so its token is looked at again with each ping: it may have expired or been
+ * revoked, and for whom a provider vouches, other rules may hold by now.
+ */
+function leaveRevoked(
+	context: Context,
+	request: Request,
+	{ live, actor }: { readonly live: Live; readonly actor: Actor | undefined },
+): void {
+	loadActor(context, request.headers.authorization).then(
+		(now) => {
+			if (actor === undefined || !mayTheSame(now, actor)) live.leave();
+		},
+		(error) => {
+			if (
+				error instanceof Failure &&
+				(error.code === "unauthenticated" || error.code === "forbidden")
+			) {
+				live.leave();
+			}
+		},
+	);
 }
 
 const isStream = (answer: unknown): answer is EventStream =>

@@ -6,9 +6,16 @@ import { makeApp } from "./app.ts";
 import type { Context } from "./bind.ts";
 import { ignoreDenials, type OnDenied } from "./denied.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
+import { makeVerifier, type Verifier } from "./oidc.ts";
 import { type Gate, openGate } from "./rate-limit.ts";
 
-type Optional = "checkAnswers" | "limits" | "streams" | "onDenied" | "gate";
+type Optional =
+	| "checkAnswers"
+	| "limits"
+	| "streams"
+	| "onDenied"
+	| "gate"
+	| "verifier";
 
 export interface ServerOptions extends Omit<Context, Optional> {
 	/** Hold every answer against its schema, and send an error in place of one that does not match. On by default. */
@@ -18,6 +25,8 @@ export interface ServerOptions extends Omit<Context, Optional> {
 	readonly onDenied?: OnDenied;
 	/** Lets everyone in without counting by default. */
 	readonly gate?: Gate;
+	/** Knows the tokens of identity providers. Of none by default. */
+	readonly verifier?: Verifier;
 	/** Networks (CIDR) of proxies that are believed in where a request comes from. Nobody by default. */
 	readonly trustedProxies?: readonly string[];
 }
@@ -41,6 +50,7 @@ export function makeServer(options: ServerOptions): HttpServer {
 		checkAnswers: true,
 		onDenied: ignoreDenials,
 		gate: openGate,
+		verifier: makeVerifier([]),
 		...options,
 		limits,
 		streams,

@@ -87,7 +87,10 @@ export interface Answer {
 
 interface DoorOptions
 	extends Partial<
-		Pick<ServerOptions, "limits" | "reach" | "trustedProxies" | "onDenied">
+		Pick<
+			ServerOptions,
+			"limits" | "reach" | "trustedProxies" | "onDenied" | "verifier"
+		>
 	> {
 	/** Requests are counted, and these are the limits that are not as by default. */
 	readonly rates?: Partial<RateSettings>;

@@ -6,11 +6,13 @@ import { leastRoles } from "../../src/domain/permission.ts";
 import { previewedOrder } from "../../src/domain/preview.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { rolloutOrder } from "../../src/domain/rollout.ts";
+import { wholeScope } from "../../src/domain/scope.ts";
 import type { Role } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { orderRollout } from "../../src/operations/order-rollout.ts";
 import { placeOrder } from "../../src/operations/place-order.ts";
 import { previewOrder } from "../../src/operations/preview.ts";
+import { createIdentityRule } from "../../src/store/identity-rules.ts";
 import { changeTenant } from "../../src/store/tenants.ts";
 import { createToken } from "../../src/store/tokens.ts";
 import { loadOrdered } from "../support/ordered.ts";
@@ -70,6 +72,18 @@ async function givenPausedRollout({ db, platformAdmin }: Door) {
 	return id;
 }
 
+async function givenSpareRule({ db, admin }: Door): Promise<string> {
+	const { id } = await createIdentityRule(db, {
+		issuer: "https://id.example.com",
+		claims: { sub: "spare" },
+		kind: "person",
+		tenant: admin.actor.tenant.id,
+		role: "viewer",
+		scope: wholeScope,
+	});
+	return id;
+}
+
 async function givenSpareToken({ db, admin }: Door): Promise<string> {
 	const { id } = await createToken(db, {
 		tenant: admin.actor.tenant.id,
@@ -97,6 +111,7 @@ export async function givenExamples(door: Door): Promise<Examples> {
 	const spareEnvironment = (await givenEnvironment(door)).environment.id;
 	const rollout = await givenPausedRollout(door);
 	const unwantedOperation = (await givenEnvironment(door)).operation.id;
+	const spareRule = await givenSpareRule(door);
 	const spareToken = await givenSpareToken(door);
 	return {
 		createEnvironment: { body: { name: "walked" } },
@@ -155,6 +170,16 @@ export async function givenExamples(door: Door): Promise<Examples> {
 		listTokens: {},
 		createToken: { body: { name: "ci", role: "viewer" } },
 		revokeToken: { id: spareToken },
+		listIdentityRules: {},
+		createIdentityRule: {
+			body: {
+				issuer: "https://id.example.com",
+				claims: { groups: "maestro-*" },
+				tenant: "acme",
+				role: "operator",
+			},
+		},
+		deleteIdentityRule: { id: spareRule },
 		checkAlive: {},
 		checkReady: {},
 		findVersion: {},
