@@ -7,6 +7,12 @@ import express, {
 import { api } from "../contract/api.ts";
 import { refuseInput } from "../contract/parse.ts";
 import { createSuffix } from "../domain/ids.ts";
+import {
+	createSpan,
+	formatTraceparent,
+	parseTraceparent,
+	withTrace,
+} from "../domain/trace.ts";
 import { Failure } from "../failure.ts";
 import { backupRoutes } from "./backups.ts";
 import type { Context, Route } from "./bind.ts";
@@ -102,8 +108,10 @@ function openRequest(
 		const requestId = /^[\w.-]{1,128}$/.test(given)
 			? given
 			: `req_${createSuffix(20)}`;
+		const trace = createSpan(parseTraceparent(request.get("traceparent")));
 		response.set({
 			"X-Request-Id": requestId,
+			traceparent: formatTraceparent(trace),
 			"Cache-Control": "no-store",
 			"X-Content-Type-Options": "nosniff",
 			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -115,6 +123,9 @@ function openRequest(
 			log.info(
 				{
 					requestId,
+					traceId: trace.traceId,
+					spanId: trace.spanId,
+					parentId: trace.parentId,
 					method: request.method,
 					path: readPath(request),
 					status: response.statusCode,
@@ -125,7 +136,7 @@ function openRequest(
 				"request",
 			);
 		});
-		next();
+		withTrace(trace, next);
 	};
 }
 

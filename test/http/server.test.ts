@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
+import { parseTraceparent } from "../../src/domain/trace.ts";
 import { Failure } from "../../src/failure.ts";
 import { makeServer } from "../../src/http/server.ts";
 import { openDatabase } from "../../src/store/db.ts";
@@ -57,6 +58,33 @@ test("every answer has a request id: the caller's, if it is a sensible one", asy
 	});
 	assert.match(foul.headers.get("x-request-id") ?? "", /^req_[0-9a-z]{20}$/);
 	assert.equal(foul.body.requestId, foul.headers.get("x-request-id"));
+});
+
+test("a trace is taken up, told in the answer, and in the log", async () => {
+	const traceId = "0af7651916cd43dd8448eb211c80319c";
+	const own = await door.call("GET", "/healthz", {
+		headers: {
+			traceparent: `00-${traceId}-b7ad6b7169203331-01`,
+			"x-request-id": "traced",
+		},
+	});
+	const told = parseTraceparent(own.headers.get("traceparent") ?? "");
+	assert.equal(told?.traceId, traceId);
+	assert.equal(told.isSampled, true);
+	const { fields } = await until("it is logged", () =>
+		door.log.find((line) => line.fields.requestId === "traced"),
+	);
+	assert.equal(fields.traceId, traceId);
+	assert.equal(fields.spanId, told.spanId);
+	assert.equal(fields.parentId, "b7ad6b7169203331");
+});
+
+test("a trace that is none is left aside, and one begins", async () => {
+	const { status, headers } = await door.call("GET", "/healthz", {
+		headers: { traceparent: "00-nonsense" },
+	});
+	assert.equal(status, 200);
+	assert.ok(parseTraceparent(headers.get("traceparent") ?? ""));
 });
 
 test("every answer tells browsers to keep nothing, guess nothing and embed nothing", async () => {
