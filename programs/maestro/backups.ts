@@ -11,6 +11,7 @@ import {
 } from "../../src/domain/cluster.ts";
 import type { Parameters } from "../../src/domain/parameters.ts";
 import { findPromisedVersion } from "../../src/domain/release.ts";
+import { sizeContainer } from "../../src/domain/sizing.ts";
 import {
 	backupFolders,
 	backupScript,
@@ -23,7 +24,6 @@ import { labelsOf } from "./conventions.ts";
 import { mongodb } from "./datastores.ts";
 import { createPodSpec, runAsUser } from "./pods.ts";
 import { createSecretVariable } from "./secrets.ts";
-import { sizeContainer } from "./sizing.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
 type EnvVar = kubernetes.types.input.core.v1.EnvVar;

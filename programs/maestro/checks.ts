@@ -2,6 +2,7 @@
 import type { Check, PodPromise } from "../../src/domain/blueprint.ts";
 import { queues } from "../../src/domain/parameters.ts";
 import type { ReleaseImages } from "../../src/domain/release.ts";
+import type { Sizing } from "../../src/domain/sizing.ts";
 import { internalUrl } from "./addresses.ts";
 import {
 	listMongodbHosts,
@@ -9,7 +10,6 @@ import {
 	rabbitmq,
 	type Stores,
 } from "./datastores.ts";
-import type { Sizing } from "./sizing.ts";
 import type { Tailored } from "./tailor.ts";
 import { listVersionChecks } from "./versions.ts";
 

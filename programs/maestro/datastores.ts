@@ -3,8 +3,8 @@ import { createHmac } from "node:crypto";
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import { usesBroker } from "../../src/domain/parameters.ts";
 import type { Secrets } from "../../src/domain/secret.ts";
+import type { Sizing } from "../../src/domain/sizing.ts";
 import { type Database, databases } from "./processes.ts";
-import type { Sizing } from "./sizing.ts";
 
 // 4.4 is the newest line that Maestro's drivers know (PyMongo 3.11, Node driver 3.6).
 const mongodbVersion = "4.4.29";

@@ -6,6 +6,7 @@ import type {
 } from "../../src/domain/blueprint.ts";
 import { type Claim, decideStorage } from "../../src/domain/change.ts";
 import type { Endpoints } from "../../src/domain/environment.ts";
+import { sizings } from "../../src/domain/sizing.ts";
 import { listEndpoints } from "./addresses.ts";
 import { createAwsProvider } from "./aws.ts";
 import { createBackupBucket } from "./backup-bucket.ts";
@@ -26,7 +27,6 @@ import { createLimits } from "./quota.ts";
 import { createRabbitmq } from "./rabbitmq.ts";
 import { decideReach } from "./reach.ts";
 import { createSecrets, createSecretValues } from "./secrets.ts";
-import { sizings } from "./sizing.ts";
 import { makeStages, processStages, stageOf } from "./stages.ts";
 import { tailorProcesses } from "./tailor.ts";
 import {

@@ -3,6 +3,7 @@
 // Server, analytics-front and audit swallow a failed first connection and then serve nothing, so that waiting for
 // an open port would not be enough: the wait signs in.
 import type * as kubernetes from "@pulumi/kubernetes";
+import { errandResources } from "../../src/domain/sizing.ts";
 import {
 	type BrokerPlace,
 	type MongodbPlace,
@@ -23,7 +24,6 @@ import {
 import { runAsUser } from "./pods.ts";
 import type { Database, Dependency } from "./processes.ts";
 import { createSecretVolume } from "./secrets.ts";
-import { errandResources } from "./sizing.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
 type Volume = kubernetes.types.input.core.v1.Volume;

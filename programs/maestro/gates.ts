@@ -4,11 +4,11 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import type { Parameters } from "../../src/domain/parameters.ts";
 import type { ProcessName, ReleaseImages } from "../../src/domain/release.ts";
+import { gateResources, isGated } from "../../src/domain/sizing.ts";
 import { labelsOf } from "./conventions.ts";
 import { gateScript } from "./gate-script.ts";
 import { runAsUser, writeToTmp } from "./pods.ts";
 import type { Probes } from "./probes.ts";
-import { sizeContainer } from "./sizing.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;
 type Volume = kubernetes.types.input.core.v1.Volume;
@@ -52,13 +52,11 @@ const gates: Readonly<Record<Gate["name"], Gate>> = {
 /** null: browsers reach the process itself. */
 export function findGate(
 	process: ProcessName,
-	{ closedSignUp }: Pick<Parameters, "closedSignUp">,
+	parameters: Pick<Parameters, "closedSignUp">,
 ): Gate | null {
-	if (process === "client") return gates.index;
-	return process === "server" && closedSignUp ? gates["sign-up"] : null;
+	if (!isGated(process, parameters)) return null;
+	return process === "client" ? gates.index : gates["sign-up"];
 }
-
-export const gateResources = sizeContainer(10, 128, 500);
 
 const user = 1000;
 const configurationName = "client-index";

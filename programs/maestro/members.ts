@@ -1,7 +1,7 @@
 // What the members of MongoDB and the nodes of RabbitMQ have in common.
 import * as kubernetes from "@pulumi/kubernetes";
+import type { Sizing } from "../../src/domain/sizing.ts";
 import { labelsOf, selectorOf } from "./conventions.ts";
-import type { Sizing } from "./sizing.ts";
 
 type PodSpec = kubernetes.types.input.core.v1.PodSpec;
 type Claim = kubernetes.types.input.core.v1.PersistentVolumeClaim;

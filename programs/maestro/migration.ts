@@ -1,6 +1,7 @@
 // The one migration of a revision. Upstream's tool takes no lock and seeds without unique keys: two of them at
 // once seed twice, so no server may migrate by itself.
 import * as kubernetes from "@pulumi/kubernetes";
+import { sizeContainer } from "../../src/domain/sizing.ts";
 import type { TargetSettings } from "../../src/domain/target.ts";
 import { labelsOf, labelVersion } from "./conventions.ts";
 import type { MongodbPlace } from "./datastores.ts";
@@ -12,7 +13,6 @@ import {
 import { noteMigration, serverDatabase } from "./mongodb-scripts.ts";
 import { createPodSpec, runAs } from "./pods.ts";
 import { listSecretVariables } from "./secrets.ts";
-import { sizeContainer } from "./sizing.ts";
 
 const part = { name: "migrate", component: "migration" };
 

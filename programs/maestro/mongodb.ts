@@ -1,5 +1,10 @@
 // MongoDB: a replica set in every size, of one member in `small`, with authentication between all.
 import * as kubernetes from "@pulumi/kubernetes";
+import {
+	exporterResources,
+	type Sizing,
+	sizeMember,
+} from "../../src/domain/sizing.ts";
 import { labelsOf, selectorOf } from "./conventions.ts";
 import { type MongodbPlace, mongodb } from "./datastores.ts";
 import { createMongodbErrand, createRootVolume } from "./errands.ts";
@@ -27,7 +32,6 @@ import {
 	createSecretVolume,
 	fingerprint,
 } from "./secrets.ts";
-import { exporterResources, type Sizing, sizeMember } from "./sizing.ts";
 import { createDisruptionBudget } from "./workload.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;

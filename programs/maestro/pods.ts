@@ -1,8 +1,8 @@
 // What holds for every pod of the topology.
 import type * as kubernetes from "@pulumi/kubernetes";
+import type { Sizing } from "../../src/domain/sizing.ts";
 import type { TargetSettings } from "../../src/domain/target.ts";
 import { selectorOf } from "./conventions.ts";
-import type { Sizing } from "./sizing.ts";
 
 type PodSpec = kubernetes.types.input.core.v1.PodSpec;
 type SecurityContext = kubernetes.types.input.core.v1.SecurityContext;

@@ -59,7 +59,6 @@ export interface Process {
 	readonly graceSeconds: number;
 	/** `app`: Python images have an unprivileged user. The others write to their own root filesystem as root. */
 	readonly runsAs: "app" | "root";
-	readonly memoryMiB: number;
 }
 
 export const databases = [
@@ -127,7 +126,6 @@ export const processes: readonly Process[] = [
 			WEBSOCKET_URL: endpoints.websocket,
 		}),
 		runsAs: "root",
-		memoryMiB: 320,
 	},
 	{
 		...node,
@@ -162,7 +160,6 @@ export const processes: readonly Process[] = [
 		publicUrls: (endpoints) => ({ API_URL: endpoints.server }),
 		// Two servers that migrate at once seed twice; a Job migrates.
 		variables: { SKIP_MIGRATION: "true" },
-		memoryMiB: 832,
 	},
 	{
 		...flask,
@@ -170,7 +167,6 @@ export const processes: readonly Process[] = [
 		port: 5000,
 		secrets: ["MAESTRO_SECRETJWT", ...serviceAuth, "CELERY_BROKER_URL"],
 		peers: { MAESTRO_DATA_URI: "data" },
-		memoryMiB: 1024,
 	},
 	{
 		...worker,
@@ -188,7 +184,6 @@ export const processes: readonly Process[] = [
 			// Upstream's compose file lacks it: uploaded ansible and terraform files are fetched from server.
 			MAESTRO_SERVER_URI: "server",
 		},
-		memoryMiB: 1024,
 	},
 	{
 		...flask,
@@ -197,7 +192,6 @@ export const processes: readonly Process[] = [
 		secrets: [...serviceAuth, "MAESTRO_MONGO_URI", "CELERY_BROKER_URL"],
 		database: "maestro-reports",
 		waitsFor: ["mongodb"],
-		memoryMiB: 1024,
 	},
 	{
 		...worker,
@@ -216,7 +210,6 @@ export const processes: readonly Process[] = [
 			MAESTRO_AUDIT_URI: "audit",
 			MAESTRO_WEBSOCKET_URI: "websocket",
 		},
-		memoryMiB: 1024,
 	},
 	{
 		...ordinary,
@@ -233,7 +226,6 @@ export const processes: readonly Process[] = [
 		waitsFor: ["mongodb", "rabbitmq"],
 		peers: { MAESTRO_DATA_URI: "data" },
 		runsAs: "app",
-		memoryMiB: 512,
 	},
 	{
 		...worker,
@@ -245,7 +237,6 @@ export const processes: readonly Process[] = [
 			MAESTRO_REPORT_URI: "reports",
 			MAESTRO_ANALYTICS_URI: "analytics",
 		},
-		memoryMiB: 768,
 	},
 	{
 		...flask,
@@ -253,7 +244,6 @@ export const processes: readonly Process[] = [
 		port: 5020,
 		// It reads an address of data as well, and calls nobody.
 		secrets: [...serviceAuth, "CELERY_BROKER_URL"],
-		memoryMiB: 512,
 	},
 	{
 		...worker,
@@ -266,7 +256,6 @@ export const processes: readonly Process[] = [
 		},
 		// Graphs leave memory behind. The variable that upstream documents for it is read by nobody.
 		command: [...worker.command, "--max-tasks-per-child=2"],
-		memoryMiB: 1024,
 	},
 	{
 		...node,
@@ -288,7 +277,6 @@ export const processes: readonly Process[] = [
 			API_URL: endpoints.server,
 			ANALYTICS_URL: endpoints.analyticsFront,
 		}),
-		memoryMiB: 512,
 	},
 	{
 		...flask,
@@ -298,7 +286,6 @@ export const processes: readonly Process[] = [
 		secrets: [...serviceAuth, "MAESTRO_MONGO_URI"],
 		database: "maestro-client",
 		waitsFor: ["mongodb"],
-		memoryMiB: 512,
 	},
 	{
 		...node,
@@ -309,7 +296,6 @@ export const processes: readonly Process[] = [
 		database: "maestro-audit",
 		waitsFor: ["mongodb"],
 		peers: { MAESTRO_DATA_URI: "data" },
-		memoryMiB: 512,
 	},
 	{
 		...ordinary,
@@ -330,6 +316,5 @@ export const processes: readonly Process[] = [
 		// Both are off by default.
 		variables: { CENTRIFUGO_HEALTH: "true", CENTRIFUGO_PROMETHEUS: "true" },
 		runsAs: "root",
-		memoryMiB: 256,
 	},
 ];

@@ -4,13 +4,11 @@ import * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import { type Claim, claims, decideStorage } from "../../src/domain/change.ts";
-import { labelsOf } from "./conventions.ts";
-import { findGate, gateResources } from "./gates.ts";
-import { processes } from "./processes.ts";
 import {
 	addResources,
 	countReplicas,
 	exporterResources,
+	gateResources,
 	parseMiB,
 	parseMillis,
 	type Resources,
@@ -18,7 +16,10 @@ import {
 	sizeMember,
 	sizeProcess,
 	sizings,
-} from "./sizing.ts";
+} from "../../src/domain/sizing.ts";
+import { labelsOf } from "./conventions.ts";
+import { findGate } from "./gates.ts";
+import { processes } from "./processes.ts";
 
 type Wish = Pick<BlueprintInput, "size" | "parameters">;
 interface Pods {
@@ -65,9 +66,9 @@ function listPods({ size, parameters }: Wish): Pods[] {
 	return [
 		...processes.map((process) => ({
 			// A roll-out has old and new ones, and those that end count until they are gone.
-			count: 2 * countReplicas(process, sizing, parameters),
+			count: 2 * countReplicas(process.name, sizing, parameters),
 			resources: addResources([
-				sizeProcess(process, sizing, parameters),
+				sizeProcess(process.name, sizing, parameters),
 				...(findGate(process.name, parameters) === null ? [] : [gateResources]),
 			]),
 		})),

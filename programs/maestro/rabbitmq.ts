@@ -3,6 +3,11 @@
 // The nodes' names are known beforehand, so they stand in the configuration: discovery through the Kubernetes
 // API would need a service account's token in the pods.
 import * as kubernetes from "@pulumi/kubernetes";
+import {
+	errandResources,
+	type Sizing,
+	sizeMember,
+} from "../../src/domain/sizing.ts";
 import { labelsOf, selectorOf } from "./conventions.ts";
 import { listRabbitmqNodes, rabbitmq } from "./datastores.ts";
 import {
@@ -21,7 +26,6 @@ import {
 	createSecretVolume,
 	fingerprint,
 } from "./secrets.ts";
-import { errandResources, type Sizing, sizeMember } from "./sizing.ts";
 import { createDisruptionBudget } from "./workload.ts";
 
 type Container = kubernetes.types.input.core.v1.Container;

@@ -2,17 +2,17 @@
 import type { BlueprintInput } from "../../src/domain/blueprint.ts";
 import { listAbsent, type Parameters } from "../../src/domain/parameters.ts";
 import type { ProcessName } from "../../src/domain/release.ts";
-import { findGate, type Gate } from "./gates.ts";
-import { type Process, processes } from "./processes.ts";
 import {
 	countReplicas,
 	type Resources,
 	sizeProcess,
 	sizings,
-} from "./sizing.ts";
+} from "../../src/domain/sizing.ts";
+import { findGate, type Gate } from "./gates.ts";
+import { type Process, processes } from "./processes.ts";
 
 /** A process as it runs in one environment. */
-export interface Tailored extends Omit<Process, "disabledBy" | "memoryMiB"> {
+export interface Tailored extends Omit<Process, "disabledBy"> {
 	readonly replicas: number;
 	readonly resources: Resources;
 	/** What stands before it, where browsers are concerned. */
@@ -34,7 +34,7 @@ export function tailorProcesses({
 	return processes
 		.filter(({ name }) => !absent.has(name))
 		.map((process) => {
-			const { disabledBy, memoryMiB: _, ...row } = process;
+			const { disabledBy, ...row } = process;
 			const disabled = Object.entries(disabledBy)
 				.filter(([, peer]) => absent.has(peer))
 				.map(([variable]) => [variable, "true"]);
@@ -52,8 +52,8 @@ export function tailorProcesses({
 				replicas:
 					process.keepsFiles && !target.aws
 						? 1
-						: countReplicas(process, sizing, parameters),
-				resources: sizeProcess(process, sizing, parameters),
+						: countReplicas(process.name, sizing, parameters),
+				resources: sizeProcess(process.name, sizing, parameters),
 				gate: findGate(process.name, parameters),
 			};
 		});

@@ -2,6 +2,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import type { Endpoints } from "../../src/domain/environment.ts";
 import type { ReleaseImages } from "../../src/domain/release.ts";
+import type { Sizing } from "../../src/domain/sizing.ts";
 import type { TargetSettings } from "../../src/domain/target.ts";
 import { internalUrl } from "./addresses.ts";
 import { labelsOf, labelVersion, selectorOf } from "./conventions.ts";
@@ -17,7 +18,6 @@ import {
 	listSecretVariables,
 	type SecretValues,
 } from "./secrets.ts";
-import type { Sizing } from "./sizing.ts";
 import type { Tailored } from "./tailor.ts";
 import { listUploadVariables, type Uploads } from "./uploads.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { configure } from "../../programs/maestro/rabbitmq.ts";
-import { sizings } from "../../programs/maestro/sizing.ts";
+import { sizings } from "../../src/domain/sizing.ts";
 import {
 	type Declaration,
 	declare,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parameters } from "../../src/domain/parameters.ts";
+import { decideDemand } from "../../src/domain/sizing.ts";
 import type { Size } from "../../src/domain/spec.ts";
 import {
 	type Container,
@@ -13,6 +14,7 @@ import {
 	loadObject,
 	type Manifest,
 	type PodSpec,
+	plantedAws,
 } from "./declared.ts";
 
 const millis = (text = "") =>
@@ -183,3 +185,49 @@ test("an upgrade that switches a feature off leaves room for what still runs", a
 	);
 	assert.deepEqual(loadQuota(few, "pods"), loadQuota(all, "pods"));
 });
+
+const demanding: readonly (readonly [
+	what: string,
+	size: Size,
+	set: unknown,
+])[] = [
+	...wishes,
+	[
+		"ha with stores of its own elsewhere",
+		"ha",
+		{
+			external: {
+				mongodb: "mongodb://db.example.com/",
+				rabbitmq: "amqp://mq.example.com/",
+			},
+		},
+	],
+	[
+		"small without anything that needs a broker",
+		"small",
+		{
+			features: {
+				discovery: false,
+				reports: false,
+				analytics: false,
+				scheduler: false,
+			},
+		},
+	],
+];
+
+for (const [what, size, set] of demanding)
+	test(`what ${what} is counted for is what it declares`, async () => {
+		const input = givenInput(size, { parameters: parameters.parse(set) });
+		const target = { ...input.target, aws: plantedAws };
+		const declaration = await declare({ ...input, target });
+		const need = { cpuMillis: 0, memoryMiB: 0 };
+		for (const { kind, spec } of listObjects(declaration)) {
+			const pod = spec?.template?.spec;
+			if (pod === undefined || kind === "Job") continue;
+			const count = spec?.replicas ?? 1;
+			need.cpuMillis += count * countPod(pod, "requests.cpu");
+			need.memoryMiB += count * countPod(pod, "requests.memory");
+		}
+		assert.deepEqual(decideDemand(input), need);
+	});
