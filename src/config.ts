@@ -89,6 +89,7 @@ const variables = z
 			.optional(),
 		HOST: z.string().default("127.0.0.1"),
 		PORT: wholeNumber(0, 65_535).default(8080),
+		METRICS_PORT: wholeNumber(0, 65_535).optional(),
 		OIDC_ISSUERS: json(issuers).default([]),
 		TRUSTED_PROXIES: listOf(
 			isNetwork,
@@ -150,6 +151,8 @@ export interface Config {
 	readonly queueUrl: string | undefined;
 	readonly host: string;
 	readonly port: number;
+	/** Undefined: the API serves the metrics, and no other role does. */
+	readonly metricsPort: number | undefined;
 	/** Identity providers that are believed in who somebody is. */
 	readonly issuers: readonly Issuer[];
 	/** Networks of proxies that are believed in where a request comes from. */
@@ -220,6 +223,7 @@ export function parseConfig(
 		queueUrl: vars.QUEUE_URL,
 		host: vars.HOST,
 		port: vars.PORT,
+		metricsPort: vars.METRICS_PORT,
 		issuers: vars.OIDC_ISSUERS,
 		trustedProxies: vars.TRUSTED_PROXIES,
 		rates: {

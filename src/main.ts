@@ -6,6 +6,7 @@ import { Failure } from "./failure.ts";
 import {
 	openApi,
 	openBase,
+	openMetrics,
 	openScheduler,
 	openWorker,
 	prepareInstallation,
@@ -37,6 +38,7 @@ const roles: Record<
 			base,
 			await readTarget(base.config),
 		);
+		opened.push(await openMetrics(base));
 		opened.push(await openScheduler(base));
 		opened.push(await openWorker(base));
 		const api = await openApi(base);
@@ -49,6 +51,7 @@ const roles: Record<
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
 		await requirePrepared(base);
+		opened.push(await openMetrics(base));
 		const api = await openApi(base);
 		opened.push(api);
 		print(`serving on ${api.url}`);
@@ -57,6 +60,7 @@ const roles: Record<
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
 		await requirePrepared(base);
+		opened.push(await openMetrics(base));
 		opened.push(await openScheduler(base));
 		const worker = await openWorker(base);
 		opened.push(worker);
@@ -66,6 +70,7 @@ const roles: Record<
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
 		await requirePrepared(base);
+		opened.push(await openMetrics(base));
 		opened.push(await openScheduler(base));
 		print("sweeping");
 	},

@@ -19,6 +19,7 @@ import { builtInReleases } from "./domain/release.ts";
 import { Failure } from "./failure.ts";
 import { openFeed } from "./feed/listen.ts";
 import { createLog, type Log } from "./log.ts";
+import { collectProcess } from "./metrics.ts";
 import { ensureAdmin } from "./operations/admin.ts";
 import { registerBlueprints } from "./operations/catalogue.ts";
 import type { Reach } from "./operations/reach.ts";
@@ -234,6 +235,18 @@ function decideCountsUrl({ config: { queueUrl }, databaseUrl }: Base): string {
 	return queueUrl?.startsWith("redis") ? queueUrl : databaseUrl;
 }
 
+/** Serves the metrics on a port of their own, if there is to be one. */
+export async function openMetrics({ config, database }: Base) {
+	collectProcess(version);
+	if (config.metricsPort === undefined) return { close: async () => {} };
+	const { openMetricsServer } = await import("./http/metrics.ts");
+	return openMetricsServer({
+		db: database.db,
+		host: config.host,
+		port: config.metricsPort,
+	});
+}
+
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
 	const { makeServer } = await import("./http/server.ts");
@@ -265,6 +278,7 @@ export async function openApi(base: Base) {
 		feed,
 		verbs: { db, sealKey: base.sealKey, sender: base.sender },
 		reach: lazyReach,
+		servesMetrics: base.config.metricsPort === undefined,
 		pageKey: deriveKey(base.sealKey, "page tokens"),
 		log: base.log,
 		version,

@@ -7,6 +7,7 @@ import {
 	loadTools,
 	openApi,
 	openBase,
+	openMetrics,
 	openScheduler,
 	openWorker,
 	prepareInstallation,
@@ -43,6 +44,7 @@ export async function startAll(
 	const base = openBase(quiet, databaseUrl);
 	opened.push(base);
 	const { tokenFile, token } = await prepareInstallation(base, target);
+	opened.push(await openMetrics(base));
 	opened.push(await openScheduler(base));
 	const worker = await openWorker(base);
 	opened.push(worker);

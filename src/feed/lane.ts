@@ -11,6 +11,7 @@ import {
 	sealPlace,
 } from "../domain/webhook.ts";
 import type { Log } from "../log.ts";
+import { countWebhookAttempt } from "../metrics.ts";
 import { open, type SealKey } from "../seal.ts";
 import { type Db, transact } from "../store/db.ts";
 import {
@@ -60,6 +61,7 @@ export async function runLane(
 		const attempt = await send(context, lane, { ...next, event }, signals.stop);
 		if (attempt === "stopped") break;
 		const settlement = { lane, event, attempt };
+		countWebhookAttempt(isTaken(attempt) ? "delivered" : "failed");
 		if (!isTaken(attempt)) return settleFailure(context, settlement, next);
 		if (!(await recordDelivered(db, settlement))) return;
 		lane = { ...lane, settled: event.id };

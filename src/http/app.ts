@@ -2,9 +2,12 @@
 import express, {
 	type ErrorRequestHandler,
 	type Express,
+	type Request,
 	type RequestHandler,
+	type Response,
 } from "express";
 import { api } from "../contract/api.ts";
+import type { Endpoint } from "../contract/endpoint.ts";
 import { refuseInput } from "../contract/parse.ts";
 import { createSuffix } from "../domain/ids.ts";
 import {
@@ -14,6 +17,7 @@ import {
 	withTrace,
 } from "../domain/trace.ts";
 import { Failure } from "../failure.ts";
+import { countRequest, unknownRoute } from "../metrics.ts";
 import { backupRoutes } from "./backups.ts";
 import type { Context, Route } from "./bind.ts";
 import { catalogueRoutes } from "./catalogue.ts";
@@ -23,6 +27,7 @@ import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { identityRuleRoutes } from "./identity-rules.ts";
 import { leftoverRoutes } from "./leftovers.ts";
+import { makeMetrics, metricsPath, metricsRoute } from "./metrics.ts";
 import { operationRoutes } from "./operations.ts";
 import { previewRoutes } from "./previews.ts";
 import { readPath, refuse } from "./refuse.ts";
@@ -66,6 +71,12 @@ export function makeApp(context: Context, isClosing: () => boolean): Express {
 			route[lowerMethods[endpoint.method]](serve(context));
 		}
 		route.all(refuseMethod(context, group));
+	}
+	if (context.servesMetrics) {
+		app
+			.route(metricsPath)
+			.get(serveMetrics(context))
+			.all(refuseMethod(context, [{ endpoint: { method: "GET" } }]));
 	}
 	app.use(refusePath(context));
 	app.use(refuseBroken(context));
@@ -120,17 +131,20 @@ function openRequest(
 		if (isClosing()) response.set("Connection", "close");
 		const startedAt = performance.now();
 		response.once("close", () => {
+			const durationMs = performance.now() - startedAt;
+			const route = noteRequest(request, response, durationMs);
 			log.info(
 				{
 					requestId,
 					traceId: trace.traceId,
 					spanId: trace.spanId,
 					parentId: trace.parentId,
+					route,
 					method: request.method,
 					path: readPath(request),
 					status: response.statusCode,
 					isComplete: response.writableFinished,
-					durationMs: Math.round(performance.now() - startedAt),
+					durationMs: Math.round(durationMs),
 					actor: response.locals.actor,
 				},
 				"request",
@@ -140,9 +154,35 @@ function openRequest(
 	};
 }
 
+/** Counts it, and says by which name. */
+function noteRequest(
+	{ method }: Request,
+	response: Response,
+	durationMs: number,
+): string {
+	const route: string = response.locals.route ?? unknownRoute;
+	const type = String(response.getHeader("content-type") ?? "");
+	countRequest({
+		route,
+		method,
+		status: response.statusCode,
+		durationMs,
+		isStream: type.startsWith("text/event-stream"),
+	});
+	return route;
+}
+
+function serveMetrics(context: Context): RequestHandler {
+	const serve = makeMetrics(context);
+	return (request, response) => {
+		response.locals.route = metricsRoute;
+		serve(request, response);
+	};
+}
+
 function refuseMethod(
 	{ log }: Context,
-	group: readonly Route[],
+	group: readonly { readonly endpoint: Pick<Endpoint, "method"> }[],
 ): RequestHandler {
 	const methods = group.flatMap(({ endpoint }) =>
 		endpoint.method === "GET" ? ["GET", "HEAD"] : [endpoint.method],

@@ -11,6 +11,7 @@ import { parseInput } from "../contract/parse.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import type { Feed } from "../feed/listen.ts";
+import { countStream } from "../metrics.ts";
 import type { Reach } from "../operations/reach.ts";
 import type { VerbContext } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
@@ -43,6 +44,8 @@ export interface Context {
 	readonly onDenied: OnDenied;
 	/** Lets in whoever does not ask too often. */
 	readonly gate: Gate;
+	/** Whether `/metrics` is served here, and not on a port of its own. */
+	readonly servesMetrics: boolean;
 	/** The streams that go on; aborting them all ends them. */
 	readonly streams: Set<AbortController>;
 }
@@ -84,6 +87,7 @@ export function bind<E extends Endpoint>(
 	return {
 		endpoint,
 		serve: (context) => async (request, response) => {
+			response.locals.route = endpoint.name;
 			const live = watchCaller(context, endpoint, request, response);
 			let actor: Actor | undefined;
 			try {
@@ -145,8 +149,10 @@ function watchCaller(
 	if (wanted !== "text/event-stream") return null;
 	const controller = new AbortController();
 	context.streams.add(controller);
+	countStream("opened");
 	response.once("close", () => {
 		context.streams.delete(controller);
+		countStream("closed");
 		controller.abort();
 	});
 	return {

@@ -3,6 +3,7 @@
 import type { Request, Response } from "express";
 import { problemMediaType } from "../contract/problem.ts";
 import { Failure } from "../failure.ts";
+import { countProblem } from "../metrics.ts";
 import { translateDatabaseError } from "../store/db.ts";
 import { presentProblem } from "./problem.ts";
 
@@ -35,6 +36,7 @@ export function refuse(
 		instance: readPath(request),
 		requestId,
 	});
+	countProblem(problem.code);
 	report(log, error, {
 		err: error,
 		requestId,

@@ -15,7 +15,8 @@ type Optional =
 	| "streams"
 	| "onDenied"
 	| "gate"
-	| "verifier";
+	| "verifier"
+	| "servesMetrics";
 
 export interface ServerOptions extends Omit<Context, Optional> {
 	/** Hold every answer against its schema, and send an error in place of one that does not match. On by default. */
@@ -27,6 +28,8 @@ export interface ServerOptions extends Omit<Context, Optional> {
 	readonly gate?: Gate;
 	/** Knows the tokens of identity providers. Of none by default. */
 	readonly verifier?: Verifier;
+	/** On by default. */
+	readonly servesMetrics?: boolean;
 	/** Networks (CIDR) of proxies that are believed in where a request comes from. Nobody by default. */
 	readonly trustedProxies?: readonly string[];
 }
@@ -51,6 +54,7 @@ export function makeServer(options: ServerOptions): HttpServer {
 		onDenied: ignoreDenials,
 		gate: openGate,
 		verifier: makeVerifier([]),
+		servesMetrics: true,
 		...options,
 		limits,
 		streams,

@@ -31,6 +31,7 @@ import { restoreBackup } from "./phases/restoring.ts";
 import { verify } from "./phases/verifying.ts";
 import { waitForCluster } from "./phases/waiting.ts";
 import { makeRecorder, writeAsOwner } from "./record.ts";
+import { type AttemptWatch, watchAttempt } from "./watch-attempt.ts";
 import { refuseIfCancelling, watchCancel } from "./watch-cancel.ts";
 import type { Findings, Work } from "./work.ts";
 
@@ -53,6 +54,20 @@ const runPhase: Record<
 
 /** Never throws for what goes wrong with the operation: that becomes the operation's own end. */
 export async function apply(attempt: Attempt): Promise<AttemptEnd> {
+	const watch = watchAttempt(attempt.ownership);
+	let end: AttemptEnd = "lost";
+	try {
+		end = await goThrough(attempt, watch);
+		return end;
+	} finally {
+		watch.end(end);
+	}
+}
+
+async function goThrough(
+	attempt: Attempt,
+	watch: AttemptWatch,
+): Promise<AttemptEnd> {
 	const { tools, ownership, log } = attempt;
 	const { operation, lost } = ownership;
 	const recorder = makeRecorder(tools.db, ownership, { lost });
@@ -78,7 +93,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 		for (const name of listPhases(operation)) {
 			cancel.requested.throwIfAborted();
 			if (isNeedless(name, operation.kind, findings)) continue;
-			const startedAt = performance.now();
+			watch.beginPhase(name);
 			deadline = startDeadline(name, ownership);
 			phases.push(beginPhase(name));
 			await recorder.progress(
@@ -103,18 +118,17 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 			if (name !== "finishing") await runPhase[name](work);
 			await recorder.flush();
 			phases[phases.length - 1] = endPhase(phases, "succeeded");
+			const durationMs = watch.endPhase();
 			const succeeded: NewEvent = {
 				type: "phase.succeeded",
-				data: {
-					phase: name,
-					durationMs: Math.round(performance.now() - startedAt),
-				},
+				data: { phase: name, durationMs },
 			};
 			if (name === "finishing") {
 				await writeAsOwner(tools.db, ownership, { lost }, async (trx) => {
 					await refuseIfCancelling(trx, ownership.lease);
 					await finish(trx, work, { events: [succeeded], phases });
 				});
+				watch.endOperation("succeeded");
 			} else {
 				await recorder.progress(succeeded, {
 					phase: name,
@@ -126,8 +140,10 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 		return "final";
 	} catch (error) {
 		const cause = deadline?.explain(error) ?? error;
-		return await endAttempt(attempt, { phases, findings, error: cause }, () =>
-			recorder.flush(),
+		return await endAttempt(
+			attempt,
+			{ phases, findings, error: cause, watch },
+			() => recorder.flush(),
 		);
 	} finally {
 		cancel.stop();

@@ -4,6 +4,7 @@ import { type Environment, movesLifecycle } from "../domain/environment.ts";
 import { cancelAnswers, type Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import { countEnd } from "../metrics.ts";
 import { forgetOrder } from "../store/approvals.ts";
 import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
@@ -60,6 +61,7 @@ async function endQueued(
 		return cancelLocked(trx, current, { id, kind, by: actor.name });
 	});
 	if (cancelled !== undefined) {
+		countEnd(cancelled, "cancelled");
 		// Others of the environment may stand behind it. A message that is lost is sent again by the sweep.
 		nudgeNext(context, environment).catch(() => {});
 	}

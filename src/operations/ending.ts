@@ -27,6 +27,7 @@ import { leaveUnsuccessful } from "./lifecycle.ts";
 import { writeAsOwner } from "./record.ts";
 import { explainRollOut } from "./roll-out.ts";
 import { explainRotation } from "./secrets.ts";
+import type { AttemptWatch } from "./watch-attempt.ts";
 import { refuseIfCancelling } from "./watch-cancel.ts";
 import type { Findings, Tools } from "./work.ts";
 
@@ -46,6 +47,7 @@ interface Broken {
 	readonly phases: PhaseRecord[];
 	readonly findings: Findings;
 	readonly error: unknown;
+	readonly watch: AttemptWatch;
 }
 
 /** What a failure leads to: nothing if the lease is lost, a pause if it may pass, otherwise the end. */
@@ -94,7 +96,7 @@ async function settle(
 	cause: unknown,
 ): Promise<AttemptEnd> {
 	const { tools, ownership, stopping, log } = attempt;
-	const { phases, findings } = broken;
+	const { phases, findings, watch } = broken;
 	try {
 		await writeAsOwner(tools.db, ownership, ownership, (trx) =>
 			refuseIfCancelling(trx, ownership.lease),
@@ -106,6 +108,7 @@ async function settle(
 	} catch (failure) {
 		if (!isCode(failure, "cancelled")) throw failure;
 		await endCancelled({ tools, ownership, log, phases, findings });
+		watch.endOperation("cancelled");
 		return "final";
 	}
 }
@@ -164,7 +167,7 @@ async function postpone(
 
 async function fail(
 	{ tools, ownership, log }: Attempt,
-	{ phases, findings }: Broken,
+	{ phases, findings, watch }: Broken,
 	cause: unknown,
 ): Promise<AttemptEnd> {
 	const { operation, lease, lost } = ownership;
@@ -218,6 +221,7 @@ async function fail(
 		);
 		await consequence?.carryOut();
 	});
+	watch.endOperation(state);
 	return "final";
 }
 

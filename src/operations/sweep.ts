@@ -12,6 +12,7 @@ import {
 } from "../domain/operation.ts";
 import { Failure, type FailureRecord, recordFailure } from "../failure.ts";
 import type { Log } from "../log.ts";
+import { countEnd, countResent } from "../metrics.ts";
 import type { Sender } from "../queue/enqueue.ts";
 import type { SealKey } from "../seal.ts";
 import { forgetOrder } from "../store/approvals.ts";
@@ -45,20 +46,22 @@ export interface SweepContext {
 export async function sweep(
 	context: SweepContext,
 ): Promise<{ resent: number; ended: number }> {
-	const { ended, ordered } = await endOverdue(context);
+	const { ends, ordered } = await endOverdue(context);
+	for (const { operation, state } of ends) countEnd(operation, state);
 	await forgetWishes(context.db);
 	const forgotten = await takeForgotten(context.db, {
 		afterMs: forgottenAfterMs,
 		atLeastEveryMs,
 		limit: batch,
 	});
+	countResent(forgotten.length);
 	// Side by side: with a queue that is away each of them takes its time to say so.
 	await Promise.all(
 		[...ordered.map((id) => ({ id, sends: 0 })), ...forgotten].map(
 			({ id, sends }) => context.sender.enqueue(id, sends),
 		),
 	);
-	return { resent: forgotten.length, ended };
+	return { resent: forgotten.length, ended: ends.length };
 }
 
 /** `ordered` are the operations that follow from ends by themselves. */
@@ -66,8 +69,9 @@ async function endOverdue({
 	db,
 	sealKey,
 	log,
-}: SweepContext): Promise<{ ended: number; ordered: OperationId[] }> {
+}: SweepContext): Promise<{ ends: End[]; ordered: OperationId[] }> {
 	return db.transaction().execute(async (trx) => {
+		const ends: End[] = [];
 		const ordered: OperationId[] = [];
 		const overdue = await listOverdue(trx, { maxAttempts, queuedForMs });
 		for (const operation of overdue) {
@@ -76,10 +80,13 @@ async function endOverdue({
 				{ operation: operation.id, code: failure.code },
 				"an abandoned operation was ended",
 			);
-			const next = await endAbandoned({ db: trx, sealKey }, operation, failure);
-			if (next !== undefined) ordered.push(next);
+			const context = { db: trx, sealKey };
+			const end = await endAbandoned(context, operation, failure);
+			if (end === undefined) continue;
+			ends.push(end);
+			if (end.next !== undefined) ordered.push(end.next);
 		}
-		return { ended: overdue.length, ordered };
+		return { ends, ordered };
 	});
 }
 
@@ -130,12 +137,19 @@ function explainEnd(operation: Operation): Failure {
 const isBegun = ({ state }: Operation): boolean =>
 	state !== "queued" && state !== "awaiting_approval";
 
-/** Returns the operation that follows from the end by itself. */
+interface End {
+	readonly operation: Operation;
+	readonly state: FinalState;
+	/** The operation that follows from it by itself. */
+	readonly next: OperationId | undefined;
+}
+
+/** Undefined: it has ended otherwise meanwhile. */
 async function endAbandoned(
 	context: WishContext,
 	operation: Operation,
 	failure: Failure,
-): Promise<OperationId | undefined> {
+): Promise<End | undefined> {
 	const { db: trx } = context;
 	const error = recordFailure(failure);
 	const state = stateAfter[failure.code] ?? "failed";
@@ -165,7 +179,7 @@ async function endAbandoned(
 		[...ended.events, end.event],
 	);
 	await consequence?.carryOut();
-	return consequence?.rollback;
+	return { operation, state, next: consequence?.rollback };
 }
 
 const tellCancelled = ({ kind, cancellation }: Operation): NewEvent => ({

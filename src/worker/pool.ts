@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Engine, EngineSettings } from "../domain/engine.ts";
 import { Failure } from "../failure.ts";
 import type { Log } from "../log.ts";
+import { type ChildRestartReason, countChildRestart } from "../metrics.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { measureFreeMemory } from "./memory.ts";
 import { startChild, type WarmChild } from "./warm-child.ts";
@@ -77,7 +78,7 @@ interface Waiter {
 interface Member {
 	readonly child: WarmChild;
 	runs: number;
-	/** Whether it must not be lent again. */
+	/** Whether a run of it broke off. */
 	isSpent: boolean;
 	/** Whether another was started in its place. */
 	isReplaced: boolean;
@@ -139,6 +140,7 @@ export function makePool(options: PoolOptions): Pool {
 		if (member.isReplaced || isClosed) return;
 		member.isReplaced = true;
 		log.warn({}, "a worker's child ended by itself and is replaced");
+		countChildRestart("died");
 		add();
 	}
 
@@ -157,6 +159,7 @@ export function makePool(options: PoolOptions): Pool {
 		}
 		const timer = setTimeout(() => {
 			timers.delete(timer);
+			countChildRestart("not_started");
 			add();
 		}, delayMs);
 		timers.add(timer);
@@ -166,15 +169,22 @@ export function makePool(options: PoolOptions): Pool {
 	function takeBack(member: Member): void {
 		// It ended meanwhile, and was replaced then.
 		if (!members.has(member)) return;
-		member.isSpent ||=
-			member.runs >= maxRuns || member.child.memoryMiB() > maxMemoryMiB;
-		if (!member.isSpent) {
+		const reason = findRetirement(member);
+		if (reason === undefined) {
 			offer(member);
 			return;
 		}
+		countChildRestart(reason);
 		member.isReplaced = true;
 		void member.child.stop();
 		add();
+	}
+
+	/** Why it must not be lent again, if it must not. */
+	function findRetirement(member: Member): ChildRestartReason | undefined {
+		if (member.isSpent) return "untrusted";
+		if (member.runs >= maxRuns) return "runs";
+		return member.child.memoryMiB() > maxMemoryMiB ? "memory" : undefined;
 	}
 
 	/**

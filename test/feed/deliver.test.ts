@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Webhook } from "standardwebhooks";
 import { appendEvents } from "../../src/store/events.ts";
+import { countRise } from "../support/metrics.ts";
 import { readNumbers, startReceiver } from "../support/receiver.ts";
 import { until } from "../support/until.ts";
 import { countFrom, type HookHouse, openHookHouse } from "./hooks.ts";
@@ -148,3 +149,21 @@ async function isIdle(): Promise<boolean> {
 		.execute();
 	return due.length === 0;
 }
+
+test("each attempt is counted with what came of it", async (t) => {
+	const receiver = await startReceiver();
+	t.after(() => receiver.close());
+	const environment = await house.givenEnvironment();
+	await house.givenWebhook({ url: receiver.url });
+	const delivered = await countRise(
+		"impresario_webhook_attempts_total",
+		{ outcome: "delivered" },
+		async () => {
+			await house.writeNotes(environment, [1, 2]);
+			const deliverer = house.deliver();
+			await until("both are here", () => receiver.received.length === 2);
+			await deliverer.close();
+		},
+	);
+	assert.equal(delivered, 2);
+});

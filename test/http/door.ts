@@ -89,7 +89,12 @@ interface DoorOptions
 	extends Partial<
 		Pick<
 			ServerOptions,
-			"limits" | "reach" | "trustedProxies" | "onDenied" | "verifier"
+			| "limits"
+			| "reach"
+			| "trustedProxies"
+			| "onDenied"
+			| "verifier"
+			| "servesMetrics"
 		>
 	> {
 	/** Requests are counted, and these are the limits that are not as by default. */

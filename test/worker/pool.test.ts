@@ -6,6 +6,7 @@ import { Failure, type FailureCode } from "../../src/failure.ts";
 import { findProcess, sendSignal } from "../../src/processes.ts";
 import { decidePoolSize, type Pool } from "../../src/worker/pool.ts";
 import { givenHooks } from "../engine/given.ts";
+import { countRise } from "../support/metrics.ts";
 import { until } from "../support/until.ts";
 import {
 	childModule,
@@ -291,3 +292,27 @@ for (const [machine, size] of [
 	test(`${machine.cores} cores and ${machine.memoryMiB} MiB make a pool of ${size}`, () =>
 		assert.equal(decidePoolSize(machine), size));
 }
+
+test("a child that is replaced is counted with the reason", async (t) => {
+	const rise = (reason: string, work: () => Promise<unknown>) =>
+		countRise("impresario_child_restarts_total", { reason }, work);
+	const worn = await givenPool(t, { maxRuns: 1 });
+	assert.equal(await rise("runs", () => runOnce(worn.pool)), 1);
+	const grown = await givenPool(t, { maxMemoryMiB: 200 });
+	assert.equal(await rise("memory", () => runOnce(grown.pool, "grow")), 1);
+	const broken = await givenPool(t);
+	assert.equal(
+		await rise("untrusted", () =>
+			runOnce(broken.pool, "refuse").catch(() => {}),
+		),
+		1,
+	);
+	const dead = await givenPool(t);
+	assert.equal(
+		await rise("died", async () => {
+			await runOnce(dead.pool, "exit").catch(() => {});
+			await until("another one took its place", () => dead.pool.idle() === 1);
+		}),
+		1,
+	);
+});
