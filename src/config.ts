@@ -90,6 +90,10 @@ const variables = z
 		HOST: z.string().default("127.0.0.1"),
 		PORT: wholeNumber(0, 65_535).default(8080),
 		METRICS_PORT: wholeNumber(0, 65_535).optional(),
+		PUBLIC_URL: z
+			.url({ protocol: /^https?$/, error: "must be an https:// URL" })
+			.transform((url) => url.replace(/\/+$/, ""))
+			.optional(),
 		OIDC_ISSUERS: json(issuers).default([]),
 		TRUSTED_PROXIES: listOf(
 			isNetwork,
@@ -153,6 +157,8 @@ export interface Config {
 	readonly port: number;
 	/** Undefined: the API serves the metrics, and no other role does. */
 	readonly metricsPort: number | undefined;
+	/** Where the API is reached from outside. */
+	readonly publicUrl: string | undefined;
 	/** Identity providers that are believed in who somebody is. */
 	readonly issuers: readonly Issuer[];
 	/** Networks of proxies that are believed in where a request comes from. */
@@ -224,6 +230,7 @@ export function parseConfig(
 		host: vars.HOST,
 		port: vars.PORT,
 		metricsPort: vars.METRICS_PORT,
+		publicUrl: vars.PUBLIC_URL,
 		issuers: vars.OIDC_ISSUERS,
 		trustedProxies: vars.TRUSTED_PROXIES,
 		rates: {

@@ -282,6 +282,7 @@ export async function openApi(base: Base) {
 		pageKey: deriveKey(base.sealKey, "page tokens"),
 		log: base.log,
 		version,
+		publicUrl: base.config.publicUrl,
 	});
 	const { host, port } = base.config;
 	const address = await server.listen({ host, port }).catch(async (error) => {

@@ -6,6 +6,7 @@ import {
 } from "./backups.ts";
 import { listBlueprints } from "./blueprints.ts";
 import { cloneEnvironment } from "./clones.ts";
+import { readDocument } from "./document.ts";
 import type { Endpoint } from "./endpoint.ts";
 import {
 	createEnvironment,
@@ -99,6 +100,7 @@ export const api: readonly Endpoint[] = [
 	listIdentityRules,
 	createIdentityRule,
 	deleteIdentityRule,
+	readDocument,
 	checkAlive,
 	checkReady,
 	findVersion,

@@ -2,6 +2,7 @@
 // (api.ts), so that what is promised, what is parsed and what is tested cannot drift apart.
 import { z } from "zod";
 import type { Permission } from "../domain/permission.ts";
+import type { FailureCode } from "../failure.ts";
 
 export interface Endpoint {
 	/** Unique among all; names the operation for clients. */
@@ -25,6 +26,18 @@ export interface Endpoint {
 	readonly orders?: true;
 	/** What each message of the stream carries, for callers that accept `text/event-stream`. */
 	readonly stream?: z.ZodType;
+	/** Problems beside those that follow from the rest of the declaration; see `refusals.ts`. */
+	readonly refuses?: readonly FailureCode[];
+	/** Endpoint that takes something of this answer → by which parameter, and where in the answer that is (a JSON Pointer). */
+	readonly leadsTo?: Readonly<Record<string, readonly [string, string]>>;
+	/** Requests that succeed where what they name is there. */
+	readonly examples?: readonly Example[];
+}
+
+export interface Example {
+	/** What it is an example of. */
+	readonly summary: string;
+	readonly body: unknown;
 }
 
 type Parsed<E, K extends string> = E extends {

@@ -313,6 +313,7 @@ export const extendEnvironment = {
 	body: extension,
 	status: 200,
 	response: environment,
+	refuses: ["conflict"],
 } as const satisfies Endpoint;
 
 export const destroyEnvironment = {

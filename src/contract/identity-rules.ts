@@ -56,6 +56,7 @@ export const createIdentityRule = {
 	}),
 	status: 201,
 	response: identityRule,
+	leadsTo: { deleteIdentityRule: ["id", "/id"] },
 } as const satisfies Endpoint;
 
 export const deleteIdentityRule = {

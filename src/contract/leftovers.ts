@@ -32,6 +32,7 @@ export const listLeftovers = {
 		environment: byId.shape.id.optional(),
 	}),
 	status: 200,
+	refuses: ["not_found"],
 	response: pageOf(leftover).extend({
 		lookedAt: z.iso.datetime(),
 		/** One that did not answer whole says why; what it did answer is among the items. */

@@ -14,6 +14,7 @@ const fromTo = <T extends z.ZodType>(value: T) =>
 		.nullable()
 		.describe("null: it stays.");
 const time = z.iso.datetime();
+export const json = z.json();
 const risk = z.enum(risks);
 
 const result = z.strictObject({
@@ -33,8 +34,8 @@ const result = z.strictObject({
 				changes: z.array(
 					z.strictObject({
 						path: z.string(),
-						before: z.json(),
-						after: z.json(),
+						before: json,
+						after: json,
 					}),
 				),
 			}),
@@ -50,8 +51,8 @@ const result = z.strictObject({
 				settings: z.array(
 					z.strictObject({
 						name: z.string(),
-						before: z.json(),
-						after: z.json(),
+						before: json,
+						after: json,
 					}),
 				),
 				downtime: z

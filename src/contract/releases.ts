@@ -53,4 +53,6 @@ export const createRelease = {
 		}),
 	status: 201,
 	response: release,
+	refuses: ["conflict"],
+	leadsTo: { findRelease: ["name", "/name"] },
 } as const satisfies Endpoint;

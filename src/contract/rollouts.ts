@@ -69,6 +69,8 @@ export const createRollout = {
 	body: rolloutOrder,
 	status: 201,
 	response: rolloutWithMembers,
+	refuses: ["conflict"],
+	leadsTo: { findRollout: ["id", "/id"], abortRollout: ["id", "/id"] },
 } as const satisfies Endpoint;
 
 export const listRollouts = {
@@ -102,6 +104,7 @@ export const resumeRollout = {
 	params: byId,
 	status: 200,
 	response: rolloutWithMembers,
+	refuses: ["conflict"],
 } as const satisfies Endpoint;
 
 export const abortRollout = {
@@ -114,4 +117,5 @@ export const abortRollout = {
 	params: byId,
 	status: 200,
 	response: rolloutWithMembers,
+	refuses: ["conflict"],
 } as const satisfies Endpoint;

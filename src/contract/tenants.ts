@@ -34,6 +34,7 @@ export const createTenant = {
 	body: z.strictObject({ name: tenantName }),
 	status: 201,
 	response: tenant,
+	refuses: ["conflict"],
 } as const satisfies Endpoint;
 
 export const changeTenant = {

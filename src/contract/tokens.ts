@@ -52,6 +52,7 @@ export const createToken = {
 	}),
 	status: 201,
 	response: token.extend({ token: z.string() }),
+	leadsTo: { revokeToken: ["id", "/id"] },
 } as const satisfies Endpoint;
 
 export const revokeToken = {

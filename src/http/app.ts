@@ -22,6 +22,7 @@ import { backupRoutes } from "./backups.ts";
 import type { Context, Route } from "./bind.ts";
 import { catalogueRoutes } from "./catalogue.ts";
 import { cloneRoutes } from "./clones.ts";
+import { documentRoutes } from "./document.ts";
 import { environmentRoutes } from "./environments.ts";
 import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
@@ -50,6 +51,7 @@ const routes: readonly Route[] = [
 	...tenantRoutes,
 	...tokenRoutes,
 	...identityRuleRoutes,
+	...documentRoutes,
 	...healthRoutes,
 ];
 

@@ -35,6 +35,8 @@ export interface Context {
 	readonly pageKey: Buffer;
 	readonly log: DoorLog;
 	readonly version: string;
+	/** Where the service is reached from outside, if that is known. */
+	readonly publicUrl: string | undefined;
 	/** Whether answers are held against their schemas before they are sent. */
 	readonly checkAnswers: boolean;
 	readonly limits: Limits;
@@ -93,6 +95,7 @@ export function bind<E extends Endpoint>(
 			try {
 				actor = await identify(context, endpoint, request, response);
 				checkPermission(actor, endpoint.permission);
+				requireAcceptable(endpoint, request);
 				const input = parseInput(endpoint, {
 					params: request.params,
 					query: readSearch(request.originalUrl),
@@ -131,6 +134,28 @@ async function identify(
 	);
 	response.locals.actor = actor.token;
 	return actor;
+}
+
+/** Throws `not_acceptable` where the caller takes none of the forms that there are. */
+function requireAcceptable(endpoint: Endpoint, request: Request): void {
+	if (endpoint.response === null) return;
+	const forms = [
+		"application/json",
+		...(endpoint.stream === undefined ? [] : ["text/event-stream"]),
+	];
+	if (request.accepts(forms) !== false) return;
+	throw new Failure({
+		code: "not_acceptable",
+		message: `This is answered as ${forms.join(" or ")}, which the Accept header excludes.`,
+		untouched: "Nothing was changed.",
+		advice: 'Send "Accept: application/json", or no Accept header.',
+		errors: [
+			{
+				pointer: "/header/accept",
+				message: `must allow ${forms.join(" or ")}`,
+			},
+		],
+	});
 }
 
 function readSearch(url: string): URLSearchParams {
@@ -199,8 +224,8 @@ function sendAnswer(
 	answer: unknown,
 ): void {
 	if (endpoint.unneeded !== undefined && isNothing(answer)) {
-		checkAnswer(context, endpoint.unneeded, answer.unneeded);
-		response.status(200).json(answer.unneeded);
+		const nothing = checkAnswer(context, endpoint.unneeded, answer.unneeded);
+		response.status(200).json(nothing);
 		return;
 	}
 	response.status(endpoint.status);
@@ -208,7 +233,7 @@ function sendAnswer(
 		response.end();
 		return;
 	}
-	checkAnswer(context, endpoint.response, answer);
+	const checked = checkAnswer(context, endpoint.response, answer);
 	if (endpoint.orders) {
 		const { id } = answer as { readonly id: string };
 		const location = `/v1/operations/${id}`;
@@ -218,18 +243,21 @@ function sendAnswer(
 			"Retry-After": "1",
 		});
 	}
-	response.json(answer);
+	response.json(checked);
 }
 
-/** An answer that breaks its promise is our bug. It is not sent: what is too much in it might be a secret. */
+/**
+ * The answer as its schema has it, with its defaults. One that breaks its promise is our bug. It is not sent: what is too
+ * much in it might be a secret.
+ */
 function checkAnswer(
 	context: Context,
 	schema: Pick<NonNullable<Endpoint["response"]>, "safeParse">,
 	answer: unknown,
-): void {
-	if (!context.checkAnswers) return;
+): unknown {
+	if (!context.checkAnswers) return answer;
 	const result = schema.safeParse(answer);
-	if (result.success) return;
+	if (result.success) return result.data;
 	throw new Error("an answer does not match its schema", {
 		cause: result.error,
 	});

@@ -13,6 +13,7 @@ type Optional =
 	| "checkAnswers"
 	| "limits"
 	| "streams"
+	| "publicUrl"
 	| "onDenied"
 	| "gate"
 	| "verifier"
@@ -22,6 +23,7 @@ export interface ServerOptions extends Omit<Context, Optional> {
 	/** Hold every answer against its schema, and send an error in place of one that does not match. On by default. */
 	readonly checkAnswers?: boolean;
 	readonly limits?: Partial<Limits>;
+	readonly publicUrl?: string | undefined;
 	/** By default, nobody hears of denials. */
 	readonly onDenied?: OnDenied;
 	/** Lets everyone in without counting by default. */
@@ -51,6 +53,7 @@ export function makeServer(options: ServerOptions): HttpServer {
 	const streams = new Set<AbortController>();
 	const context = {
 		checkAnswers: true,
+		publicUrl: undefined,
 		onDenied: ignoreDenials,
 		gate: openGate,
 		verifier: makeVerifier([]),

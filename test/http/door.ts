@@ -35,6 +35,7 @@ import {
 	noReach,
 } from "../support/given.ts";
 import { loadOrdered } from "../support/ordered.ts";
+import { assertPromised } from "./promised.ts";
 
 export interface Person {
 	readonly actor: Actor;
@@ -242,12 +243,14 @@ async function call(
 	});
 	const text = await response.text();
 	const isJson = response.headers.get("content-type")?.includes("json");
-	return {
+	const answer = {
 		status: response.status,
 		headers: response.headers,
 		text,
 		body: isJson && text !== "" ? JSON.parse(text) : {},
 	};
+	if (method !== "HEAD") assertPromised(method, new URL(url).pathname, answer);
+	return answer;
 }
 
 let ordered = 0;

@@ -180,6 +180,7 @@ export async function givenExamples(door: Door): Promise<Examples> {
 			},
 		},
 		deleteIdentityRule: { id: spareRule },
+		readDocument: {},
 		checkAlive: {},
 		checkReady: {},
 		findVersion: {},

@@ -48,6 +48,25 @@ test("a method that a path does not have is refused with those that it has", asy
 	}
 });
 
+test("what cannot be had in a form that the caller takes is not acceptable", async () => {
+	for (const [path, accept, status] of [
+		["/healthz", "text/html", 406],
+		["/v1/environments", "application/xml, text/*;q=0.5", 406],
+		["/v1/environments", "application/json;q=0", 406],
+		["/v1/environments", "application/*", 200],
+		["/v1/environments", "text/html, */*;q=0.1", 200],
+	] as const) {
+		const answer = await door.call("GET", path, {
+			token: door.admin.token,
+			headers: { accept },
+		});
+		assert.equal(answer.status, status, accept);
+		if (status !== 406) continue;
+		assert.equal(answer.body.code, "not_acceptable");
+		assert.match(String(answer.body.detail), /application\/json/);
+	}
+});
+
 test("every answer has a request id: the caller's, if it is a sensible one", async () => {
 	const own = await door.call("GET", "/healthz", {
 		headers: { "x-request-id": "build-17.2" },

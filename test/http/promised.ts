@@ -1,0 +1,84 @@
+// Holds what a test was answered against the document: only what is promised there may come.
+import assert from "node:assert/strict";
+import { api } from "../../src/contract/api.ts";
+import type { Endpoint } from "../../src/contract/endpoint.ts";
+import { listHeaders } from "../../src/contract/headers.ts";
+import { problem } from "../../src/contract/problem.ts";
+import { listRefusals } from "../../src/contract/refusals.ts";
+
+export interface Seen {
+	readonly status: number;
+	readonly headers: Headers;
+	readonly text: string;
+	readonly body: unknown;
+}
+
+const patterns = api.map((endpoint) => ({
+	endpoint,
+	pattern: new RegExp(
+		`^${endpoint.path.replaceAll(/[.]/g, "\\.").replaceAll(/\{\w+\}/g, "[^/:]+")}$`,
+	),
+}));
+
+/** Throws where it is not what the declaration says. */
+export function assertPromised(
+	method: string,
+	path: string,
+	answer: Seen,
+): void {
+	const endpoint = patterns.find(
+		(one) => one.endpoint.method === method && one.pattern.test(path),
+	)?.endpoint;
+	const said = `${method} ${path} was answered ${answer.status}: ${answer.text.slice(0, 300)}`;
+	if (answer.status >= 400) assertRefusal(endpoint, answer, said);
+	else if (endpoint !== undefined) assertAnswer(endpoint, answer, said);
+}
+
+function assertRefusal(
+	endpoint: Endpoint | undefined,
+	{ status, headers, body }: Seen,
+	said: string,
+): void {
+	assert.match(
+		headers.get("content-type") ?? "",
+		/^application\/problem\+json/,
+		said,
+	);
+	const told = problem.parse(body);
+	assert.equal(told.status, status);
+	if (endpoint === undefined) return;
+	assert.ok(
+		listRefusals(endpoint).includes(told.code),
+		`${endpoint.name} does not declare that it refuses with ${told.code}. ${said}`,
+	);
+	assertHeaders(endpoint, { status, headers }, said);
+}
+
+function assertAnswer(endpoint: Endpoint, answer: Seen, said: string): void {
+	const { status, headers, text, body } = answer;
+	assertHeaders(endpoint, answer, said);
+	if (status === 200 && endpoint.unneeded?.safeParse(body).success) return;
+	assert.equal(status, endpoint.status, said);
+	if (endpoint.response === null) {
+		assert.equal(text, "");
+		return;
+	}
+	const type = headers.get("content-type") ?? "";
+	if (endpoint.stream && type.startsWith("text/event-stream")) return;
+	assert.match(type, /^application\/json/, said);
+	assert.deepEqual(endpoint.response.parse(body), body);
+}
+
+function assertHeaders(
+	endpoint: Endpoint,
+	{ status, headers }: Pick<Seen, "status" | "headers">,
+	said: string,
+): void {
+	const names = listHeaders({
+		isGuarded: endpoint.permission !== null,
+		status,
+		orders: endpoint.orders === true && status === endpoint.status,
+	});
+	for (const name of names.filter((name) => !name.startsWith("RateLimit")))
+		assert.ok(headers.has(name), `${name} is missing. ${said}`);
+}
