@@ -279,6 +279,7 @@ export async function openApi(base: Base) {
 		verbs: { db, sealKey: base.sealKey, sender: base.sender },
 		reach: lazyReach,
 		servesMetrics: base.config.metricsPort === undefined,
+		webhookTargets: base.config.webhookTargets,
 		pageKey: deriveKey(base.sealKey, "page tokens"),
 		log: base.log,
 		version,
@@ -405,8 +406,12 @@ export async function openWorker(base: Base) {
 
 /** Sweeps, follows schedules, ends what has expired and goes on with roll-outs on timers, keeps webhooks told, and watches the targets that no other process watches. */
 export async function openScheduler(base: Base) {
-	const { startAdvancingRollouts, startFollowingSchedules, startTicking } =
-		await import("./worker/tick.ts");
+	const {
+		startAdvancingRollouts,
+		startFollowingSchedules,
+		startForgetting,
+		startTicking,
+	} = await import("./worker/tick.ts");
 	const { startWatching } = await import("./worker/watch.ts");
 	const { openLookout } = await import("./cluster/lookout.ts");
 	const { startExpiring } = await import("./worker/expiries.ts");
@@ -422,6 +427,7 @@ export async function openScheduler(base: Base) {
 		startFollowingSchedules(context),
 		startExpiring(context),
 		startAdvancingRollouts(context),
+		startForgetting(context),
 		startDelivering({
 			...context,
 			url: base.databaseUrl,

@@ -51,6 +51,17 @@ import { rotateSecrets } from "./secrets.ts";
 import { listTargets } from "./targets.ts";
 import { changeTenant, createTenant, listTenants } from "./tenants.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
+import {
+	changeWebhook,
+	createWebhook,
+	deleteWebhook,
+	findWebhook,
+	listDeliveries,
+	listWebhooks,
+	pingWebhook,
+	redeliver,
+	rotateWebhookSecret,
+} from "./webhooks.ts";
 
 export const api: readonly Endpoint[] = [
 	createEnvironment,
@@ -101,6 +112,15 @@ export const api: readonly Endpoint[] = [
 	createIdentityRule,
 	deleteIdentityRule,
 	readDocument,
+	createWebhook,
+	listWebhooks,
+	findWebhook,
+	changeWebhook,
+	rotateWebhookSecret,
+	pingWebhook,
+	listDeliveries,
+	redeliver,
+	deleteWebhook,
 	checkAlive,
 	checkReady,
 	findVersion,

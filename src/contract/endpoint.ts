@@ -66,7 +66,7 @@ export type UnneededOutput<E extends Endpoint> = E extends {
 	: never;
 
 // What ids and names are made of. Anything else cannot name a thing and is refused before it is looked for.
-const identifier = z
+export const identifier = z
 	.string()
 	.regex(/^[A-Za-z0-9._-]{1,64}$/, "is neither an id nor a name");
 

@@ -245,6 +245,12 @@ export const eventTypes = Object.keys({
 	"webhook.disabled": 0,
 } satisfies Record<EventType, 0>) as EventType[];
 
+/** What may be asked for: a type, or all whose type begins so: `operation.*`. */
+export const eventFilters: readonly string[] = [
+	...eventTypes,
+	...new Set(eventTypes.map((type) => `${type.split(".", 1).join()}.*`)),
+];
+
 /** An event before it has its place in the log. */
 export type NewEvent = {
 	[T in EventType]: { readonly type: T; readonly data: EventData[T] };

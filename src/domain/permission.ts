@@ -33,6 +33,8 @@ export const leastRoles = {
 	"tenants:write": "platform-admin",
 	"identity-rules:read": "platform-admin",
 	"identity-rules:write": "platform-admin",
+	"webhooks:read": "operator",
+	"webhooks:write": "admin",
 	"tokens:read": "admin",
 	"tokens:write": "admin",
 } as const satisfies Record<`${string}:${string}`, Role>;

@@ -1,5 +1,6 @@
 // Who is told of a tenant's events, and what is done when nobody takes them.
 import { randomBytes } from "node:crypto";
+import { z } from "zod";
 import type { DeliveryId, EnvironmentId, TenantId, WebhookId } from "./ids.ts";
 
 /** `gone`: it answered 410. `exhausted`: it took an event at none of the attempts. `failing`: it took nothing for days. */
@@ -59,6 +60,22 @@ export interface Attempt {
 	/** What the receiver asked for. */
 	readonly retryAfterSeconds: number | null;
 }
+
+export const webhookUrl = z
+	.string()
+	.max(2_000)
+	.regex(/^https?:\/\/[A-Za-z0-9.:[\]-]+([/?][^\s#]*)?$/, {
+		message:
+			"must be a URL such as https://hooks.example.com/impresario, without a user and a fragment",
+		abort: true,
+	})
+	.refine((text) => URL.canParse(text), "is not a URL")
+	.describe(
+		"Where messages are posted to. It is shown without path and query.",
+	);
+
+/** Each event of a tenant asks all of its webhooks, so there are not many. */
+export const webhooksOfTenant = 20;
 
 /** Which targets the operator allows beside public addresses over https. */
 export interface TargetPolicy {
@@ -128,6 +145,13 @@ export const disabledMessages: Record<DisabledReason, string> = {
 	gone: "The receiver answered 410 (Gone), which says that it wants nothing more.",
 	exhausted: `The receiver took an event at none of ${retrySeconds.length + 1} attempts.`,
 	failing: "The receiver took nothing for three days.",
+};
+
+/** None but public addresses over https. */
+export const publicTargets: TargetPolicy = {
+	allowedHosts: [],
+	allowedCidrs: [],
+	allowsHttp: false,
 };
 
 /** Of 256 random bits, in the form of Standard Webhooks. */

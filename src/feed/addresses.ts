@@ -87,6 +87,26 @@ async function findAllowed(
 	return allowed;
 }
 
+/**
+ * Why nothing will ever be sent to this URL, as far as it shows without a look at what its name stands for now; undefined:
+ * the connection will tell.
+ */
+export function explainRefusal(
+	policy: TargetPolicy,
+	url: URL,
+): string | undefined {
+	const host = readHost(url).toLowerCase();
+	if (url.protocol !== "https:" && !policy.allowsHttp)
+		return "must begin with https://";
+	if (isAllowedHost(policy, host)) return undefined;
+	// RFC 6761 §6.3: these stand for the machine itself.
+	const isHere = host === "localhost" || host.endsWith(".localhost");
+	const isRefused = isHere
+		? !mayConnect(policy, "127.0.0.1") && !mayConnect(policy, "::1")
+		: isLiteral(host) && !mayConnect(policy, host);
+	return isRefused ? "does not lead to a public address" : undefined;
+}
+
 /** Throws `forbidden` for a URL whose host is an address that is not allowed: node does not look those up. */
 export function checkLiteral(policy: TargetPolicy, url: URL): void {
 	const host = readHost(url);

@@ -7,11 +7,13 @@ import type { TargetPolicy } from "../domain/webhook.ts";
 import type { Log } from "../log.ts";
 import type { SealKey } from "../seal.ts";
 import type { Db } from "../store/db.ts";
+import { claimDeliveries } from "../store/delivery-log.ts";
 import {
 	type ClaimedLane,
 	claimLanes,
 	webhooksChannel,
 } from "../store/webhook-lanes.ts";
+import { sendAsked } from "./asked.ts";
 import { runLane } from "./lane.ts";
 import { listen } from "./notices.ts";
 import { openPoster, type PosterOptions } from "./post.ts";
@@ -62,36 +64,44 @@ export function startDelivering(options: DeliverOptions): Deliverer {
 			log.warn({ err }, "the webhooks' notices were interrupted"),
 	});
 
-	function start(lane: ClaimedLane): void {
-		const signals = {
-			rest: AbortSignal.any([rest.signal, AbortSignal.timeout(turnMs)]),
-			stop: stop.signal,
-		};
-		const run = runLane(context, lane, signals)
-			// The lane comes back when its lease is over.
-			.catch((err) =>
-				log.error({ err, webhook: lane.webhook }, "a delivery went wrong"),
-			)
+	function start(webhook: WebhookId, work: () => Promise<void>): void {
+		const run = work()
+			// It comes back when its lease is over.
+			.catch((err) => log.error({ err, webhook }, "a delivery went wrong"))
 			.finally(() => {
 				running.delete(run);
 				bell.ring();
 			});
-		running.set(run, lane.webhook);
+		running.set(run, webhook);
 	}
 
-	/** Returns whether there may be more to take. */
+	function startLane(lane: ClaimedLane): void {
+		const signals = {
+			rest: AbortSignal.any([rest.signal, AbortSignal.timeout(turnMs)]),
+			stop: stop.signal,
+		};
+		start(lane.webhook, () => runLane(context, lane, signals));
+	}
+
+	const describeWish = (most: number) => ({
+		claim: randomBytes(12).toString("base64url"),
+		limit: Math.min(limit - running.size, most),
+		leaseSeconds,
+		without: listBusy(running.values()),
+	});
+
+	/** What people ask for goes first. Returns whether there may be more to take. */
 	async function take(): Promise<boolean> {
-		const free = limit - running.size;
-		if (free === 0) return false;
-		const lanes = await claimLanes(db, {
-			claim: randomBytes(12).toString("base64url"),
-			limit: free,
-			limitEach,
-			leaseSeconds,
-			without: listBusy(running.values()),
-		});
-		for (const lane of lanes) start(lane);
-		return lanes.length === free;
+		if (running.size === limit) return false;
+		const wish = describeWish(limitEach);
+		const asked = await claimDeliveries(db, wish);
+		for (const one of asked)
+			start(one.webhook, () => sendAsked(context, one, stop.signal));
+		if (running.size === limit) return false;
+		const wished = describeWish(limit);
+		const lanes = await claimLanes(db, { ...wished, limitEach });
+		for (const lane of lanes) startLane(lane);
+		return asked.length === wish.limit || lanes.length === wished.limit;
 	}
 
 	async function run(): Promise<void> {

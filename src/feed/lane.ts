@@ -4,15 +4,10 @@
 // was, and the next owner sends the event again, under the same id. So each event is told at least once.
 import { presentCloudEvent } from "../domain/cloud-event.ts";
 import type { Event } from "../domain/event.ts";
-import {
-	type Attempt,
-	decideConsequence,
-	isTaken,
-	sealPlace,
-} from "../domain/webhook.ts";
+import { type Attempt, decideConsequence, isTaken } from "../domain/webhook.ts";
 import type { Log } from "../log.ts";
 import { countWebhookAttempt } from "../metrics.ts";
-import { open, type SealKey } from "../seal.ts";
+import type { SealKey } from "../seal.ts";
 import { type Db, transact } from "../store/db.ts";
 import {
 	recordDelivered,
@@ -26,7 +21,7 @@ import {
 	type NextInLane,
 	releaseLane,
 } from "../store/webhook-lanes.ts";
-import { writeLetter } from "./letter.ts";
+import { addressLetter } from "./letter.ts";
 import type { Poster } from "./post.ts";
 
 export interface LaneContext {
@@ -75,17 +70,8 @@ async function send(
 	next: NextInLane & { readonly event: Event },
 	stop: AbortSignal,
 ): Promise<Attempt | "stopped"> {
-	const sealed = [next.secret, next.previousSecret];
-	const letter = writeLetter(
-		presentCloudEvent(next.event, next),
-		{
-			url: open(sealKey, sealPlace(webhook, "url"), next.url),
-			secrets: sealed
-				.filter((secret) => secret !== null)
-				.map((secret) => open(sealKey, sealPlace(webhook, "secret"), secret)),
-		},
-		new Date(),
-	);
+	const event = presentCloudEvent(next.event, next);
+	const letter = addressLetter(sealKey, { webhook, event, to: next });
 	try {
 		return await poster.post(letter, stop);
 	} catch (error) {

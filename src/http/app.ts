@@ -36,6 +36,7 @@ import { rolloutRoutes } from "./rollouts.ts";
 import { secretRoutes } from "./secrets.ts";
 import { tenantRoutes } from "./tenants.ts";
 import { tokenRoutes } from "./tokens.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 const routes: readonly Route[] = [
 	...environmentRoutes,
@@ -52,6 +53,7 @@ const routes: readonly Route[] = [
 	...tokenRoutes,
 	...identityRuleRoutes,
 	...documentRoutes,
+	...webhookRoutes,
 	...healthRoutes,
 ];
 

@@ -9,6 +9,7 @@ import type {
 } from "../contract/endpoint.ts";
 import { parseInput } from "../contract/parse.ts";
 import type { Actor } from "../domain/tenant.ts";
+import type { TargetPolicy } from "../domain/webhook.ts";
 import { Failure } from "../failure.ts";
 import type { Feed } from "../feed/listen.ts";
 import { countStream } from "../metrics.ts";
@@ -31,6 +32,8 @@ export interface Context {
 	readonly verbs: VerbContext;
 	/** To look at the targets themselves. */
 	readonly reach: Reach;
+	/** Where webhooks may lead. */
+	readonly webhookTargets: TargetPolicy;
 	/** Signs page tokens. */
 	readonly pageKey: Buffer;
 	readonly log: DoorLog;

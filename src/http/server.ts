@@ -1,6 +1,7 @@
 // The API's door on a port, with a way to close it without losing anyone.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { publicTargets, type TargetPolicy } from "../domain/webhook.ts";
 import { Failure } from "../failure.ts";
 import { makeApp } from "./app.ts";
 import type { Context } from "./bind.ts";
@@ -17,7 +18,8 @@ type Optional =
 	| "onDenied"
 	| "gate"
 	| "verifier"
-	| "servesMetrics";
+	| "servesMetrics"
+	| "webhookTargets";
 
 export interface ServerOptions extends Omit<Context, Optional> {
 	/** Hold every answer against its schema, and send an error in place of one that does not match. On by default. */
@@ -32,6 +34,8 @@ export interface ServerOptions extends Omit<Context, Optional> {
 	readonly verifier?: Verifier;
 	/** On by default. */
 	readonly servesMetrics?: boolean;
+	/** Public addresses over https by default. */
+	readonly webhookTargets?: TargetPolicy;
 	/** Networks (CIDR) of proxies that are believed in where a request comes from. Nobody by default. */
 	readonly trustedProxies?: readonly string[];
 }
@@ -58,6 +62,7 @@ export function makeServer(options: ServerOptions): HttpServer {
 		gate: openGate,
 		verifier: makeVerifier([]),
 		servesMetrics: true,
+		webhookTargets: publicTargets,
 		...options,
 		limits,
 		streams,

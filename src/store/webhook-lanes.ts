@@ -106,7 +106,7 @@ export async function findNextInLane(
 		join environments e on e.id = ${lane.environment}
 		left join lateral (
 			select id, type, at, operation_id, data from events
-			where environment_id = e.id and id > ${lane.settled}
+			where environment_id = e.id and id > ${lane.settled} and e.name like w.name_like
 				and (w.types is null or type = any(w.types) or split_part(type, '.', 1) || '.*' = any(w.types))
 			order by id limit 1
 		) n on true

@@ -1,12 +1,14 @@
+import { sql } from "kysely";
 import type { TenantId, WebhookId } from "../domain/ids.ts";
-import { toNameLike, type Webhook } from "../domain/webhook.ts";
+import { overlapSeconds, toNameLike, type Webhook } from "../domain/webhook.ts";
 import type { Db } from "./db.ts";
+import type { PageRequest } from "./page.ts";
+import { webhooksChannel } from "./webhook-lanes.ts";
 
 const selectWebhooks = (db: Db) =>
 	db
 		.selectFrom("webhooks")
 		.innerJoin("tenants", "tenants.id", "webhooks.tenant_id")
-		.where("webhooks.deleted_at", "is", null)
 		.selectAll("webhooks")
 		.select("tenants.name as tenant_name");
 
@@ -66,21 +68,160 @@ export async function createWebhook(
 			is_active: webhook.isActive,
 		})
 		.execute();
-	return toWebhook(
-		await selectWebhooks(db)
-			.where("webhooks.id", "=", webhook.id)
-			.executeTakeFirstOrThrow(),
-	);
+	return loadWebhook(db, webhook.id);
 }
 
-/** Of this tenant; without one, of any. */
+/** Of this tenant; without one, of any. `evenDeleted`: one that was taken away is found as well. */
 export async function findWebhook(
 	db: Db,
 	id: string,
 	tenant: TenantId | undefined,
+	{ evenDeleted = false } = {},
 ): Promise<Webhook | undefined> {
 	let query = selectWebhooks(db).where("webhooks.id", "=", id as WebhookId);
+	if (!evenDeleted) query = query.where("webhooks.deleted_at", "is", null);
 	if (tenant !== undefined) query = query.where("tenant_id", "=", tenant);
 	const row = await query.executeTakeFirst();
 	return row && toWebhook(row);
+}
+
+/** Throws if there is none. */
+export async function loadWebhook(db: Db, id: WebhookId): Promise<Webhook> {
+	return toWebhook(
+		await selectWebhooks(db)
+			.where("webhooks.id", "=", id)
+			.executeTakeFirstOrThrow(),
+	);
+}
+
+/** Newest first. `within`: only those for environments that all fit this pattern. */
+export async function listWebhooks(
+	db: Db,
+	tenant: TenantId | undefined,
+	page: PageRequest & { readonly within: string | null },
+): Promise<Webhook[]> {
+	let query = selectWebhooks(db)
+		.where("webhooks.deleted_at", "is", null)
+		.orderBy("webhooks.created_at", "desc")
+		.orderBy("webhooks.id", "desc")
+		.limit(page.limit);
+	if (tenant !== undefined) query = query.where("tenant_id", "=", tenant);
+	if (page.within !== null)
+		query = query.where(
+			sql<boolean>`coalesce(webhooks.environments, '*') like ${toNameLike(page.within)}`,
+		);
+	if (page.after !== undefined) {
+		const { createdAt, id } = page.after;
+		query = query.where((eb) =>
+			eb(
+				eb.refTuple("webhooks.created_at", "webhooks.id"),
+				"<",
+				eb.tuple(createdAt, id as WebhookId),
+			),
+		);
+	}
+	return (await query.execute()).map(toWebhook);
+}
+
+/** Of a tenant. Call it in a transaction: to the end of it nobody else adds one. */
+export async function countWebhooks(
+	trx: Db,
+	tenant: TenantId,
+): Promise<number> {
+	await sql`select from tenants where id = ${tenant} for no key update`.execute(
+		trx,
+	);
+	const { count } = await trx
+		.selectFrom("webhooks")
+		.select((eb) => eb.fn.countAll<number>().as("count"))
+		.where("tenant_id", "=", tenant)
+		.where("deleted_at", "is", null)
+		.executeTakeFirstOrThrow();
+	return count;
+}
+
+export interface WebhookChange {
+	/** Sealed, with what is shown of it. */
+	readonly url?: { readonly sealed: Buffer; readonly shown: string };
+	readonly description?: string | undefined;
+	readonly types?: readonly string[] | null | undefined;
+	readonly environments?: string | null | undefined;
+	/** True ends what it was disabled for. */
+	readonly isActive?: boolean | undefined;
+}
+
+/** Changes what is given. Environments that it is not told of yet are told of from now on. Call it in a transaction. */
+export async function changeWebhook(
+	trx: Db,
+	id: WebhookId,
+	change: WebhookChange,
+): Promise<void> {
+	const { url, description, types, environments, isActive } = change;
+	await trx
+		.updateTable("webhooks")
+		.set({
+			...(url && { url: url.sealed, shown_url: url.shown }),
+			...(description !== undefined && { description }),
+			...(types !== undefined && { types: types && [...types] }),
+			...(environments !== undefined && {
+				environments,
+				name_like: toNameLike(environments),
+			}),
+			...(isActive !== undefined && {
+				is_active: isActive,
+				disabled_reason: null,
+				disabled_at: null,
+				failing_since: null,
+			}),
+			updated_at: sql<Date>`now()`,
+		})
+		.where("id", "=", id)
+		.execute();
+	if (environments !== undefined) await skipUntold(trx, id);
+	if (isActive) await announceWork(trx);
+}
+
+/**
+ * A lane without work was told all that it was for. What else there is in its log was written while it was not for it. One that
+ * becomes due meanwhile keeps its place: whoever makes it so has its lock.
+ */
+async function skipUntold(trx: Db, id: WebhookId): Promise<void> {
+	await sql`
+		update webhook_lanes lane set settled = e.last_event_id from environments e
+		where lane.webhook_id = ${id} and lane.due_at is null and e.id = lane.environment_id`.execute(
+		trx,
+	);
+}
+
+/** For whoever delivers: there is something to do. */
+export async function announceWork(db: Db): Promise<void> {
+	await sql`select pg_notify(${webhooksChannel}, '')`.execute(db);
+}
+
+/** The secret until now signs as well for 24 hours, and one before that no more. `secret` is sealed. */
+export async function replaceSecret(
+	db: Db,
+	id: WebhookId,
+	secret: Buffer,
+): Promise<void> {
+	await db
+		.updateTable("webhooks")
+		.set((eb) => ({
+			secret,
+			previous_secret: eb.ref("secret"),
+			previous_secret_until: sql<Date>`now() + make_interval(secs => ${overlapSeconds})`,
+			updated_at: sql<Date>`now()`,
+		}))
+		.where("id", "=", id)
+		.execute();
+}
+
+/** Nothing more is sent to it, and nobody finds it any more. */
+export async function deleteWebhook(db: Db, id: WebhookId): Promise<void> {
+	await db
+		.updateTable("webhooks")
+		.set({ is_active: false, deleted_at: sql<Date>`now()` })
+		.where("id", "=", id)
+		.where("deleted_at", "is", null)
+		.execute();
 }

@@ -2,6 +2,7 @@
 // the next.
 import type { Log } from "../log.ts";
 import { advanceRollouts, type FleetContext } from "../operations/fleet.ts";
+import { type ForgetContext, forget } from "../operations/forget.ts";
 import {
 	followSchedules,
 	type ScheduleContext,
@@ -44,6 +45,14 @@ export const startFollowingSchedules = (context: ScheduleContext): Ticker =>
 		everyMs: 2_000,
 		log: context.log,
 		run: () => followSchedules(context),
+	});
+
+export const startForgetting = (context: ForgetContext): Ticker =>
+	startPass({
+		what: "a look at what is old",
+		everyMs: 60_000,
+		log: context.log,
+		run: () => forget(context),
 	});
 
 function startPass({ what, everyMs, log, run }: Pass): Ticker {

@@ -96,6 +96,7 @@ interface DoorOptions
 			| "onDenied"
 			| "verifier"
 			| "servesMetrics"
+			| "webhookTargets"
 		>
 	> {
 	/** Requests are counted, and these are the limits that are not as by default. */

@@ -9,9 +9,11 @@ import { rolloutOrder } from "../../src/domain/rollout.ts";
 import { wholeScope } from "../../src/domain/scope.ts";
 import type { Role } from "../../src/domain/tenant.ts";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
+import { publicTargets } from "../../src/domain/webhook.ts";
 import { orderRollout } from "../../src/operations/order-rollout.ts";
 import { placeOrder } from "../../src/operations/place-order.ts";
 import { previewOrder } from "../../src/operations/preview.ts";
+import { createWebhook, ping } from "../../src/operations/webhooks.ts";
 import { createIdentityRule } from "../../src/store/identity-rules.ts";
 import { changeTenant } from "../../src/store/tenants.ts";
 import { createToken } from "../../src/store/tokens.ts";
@@ -29,6 +31,8 @@ export interface Example {
 	readonly id?: string;
 	/** Names what belongs to no tenant. */
 	readonly name?: string;
+	/** Of the webhook that `id` names. */
+	readonly delivery?: string;
 	readonly body?: unknown;
 }
 
@@ -84,6 +88,16 @@ async function givenSpareRule({ db, admin }: Door): Promise<string> {
 	return id;
 }
 
+async function givenWebhook({ installation, admin }: Door) {
+	const { webhook } = await createWebhook(
+		{ ...installation, policy: publicTargets },
+		admin.actor,
+		{ url: "https://hooks.example.com/", description: "", active: true },
+	);
+	const delivery = await ping(installation.db, webhook);
+	return { id: webhook.id, delivery: delivery.id };
+}
+
 async function givenSpareToken({ db, admin }: Door): Promise<string> {
 	const { id } = await createToken(db, {
 		tenant: admin.actor.tenant.id,
@@ -113,6 +127,8 @@ export async function givenExamples(door: Door): Promise<Examples> {
 	const unwantedOperation = (await givenEnvironment(door)).operation.id;
 	const spareRule = await givenSpareRule(door);
 	const spareToken = await givenSpareToken(door);
+	const webhook = await givenWebhook(door);
+	const { id: spareWebhook } = await givenWebhook(door);
 	return {
 		createEnvironment: { body: { name: "walked" } },
 		listEnvironments: {},
@@ -181,6 +197,17 @@ export async function givenExamples(door: Door): Promise<Examples> {
 		},
 		deleteIdentityRule: { id: spareRule },
 		readDocument: {},
+		createWebhook: {
+			body: { url: "https://hooks.example.com/in?key=hush-hush" },
+		},
+		listWebhooks: {},
+		findWebhook: { id: webhook.id },
+		changeWebhook: { id: webhook.id, body: { types: ["operation.*"] } },
+		rotateWebhookSecret: { id: webhook.id },
+		pingWebhook: { id: webhook.id },
+		listDeliveries: { id: webhook.id },
+		redeliver: webhook,
+		deleteWebhook: { id: spareWebhook },
 		checkAlive: {},
 		checkReady: {},
 		findVersion: {},
@@ -196,7 +223,8 @@ export function composeExample(
 	return {
 		path: endpoint.path
 			.replace("{id}", id ?? example.id ?? "")
-			.replace("{name}", example.name ?? "0.6.0"),
+			.replace("{name}", example.name ?? "0.6.0")
+			.replace("{delivery}", example.delivery ?? ""),
 		id: example.id,
 		body: example.body,
 	};

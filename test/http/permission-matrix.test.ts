@@ -146,8 +146,6 @@ for (const { endpoint } of guarded) {
 			const { id = "" } = composeExample(examples, endpoint);
 			const missing = `${id.slice(0, -5)}00000`;
 			const { token } = door.stranger;
-			// The first use within a minute is noted beside the request.
-			await ask(endpoint, token, missing);
 			const foreign = await listStatements(() => ask(endpoint, token));
 			const absent = await listStatements(() => ask(endpoint, token, missing));
 			assertRefused(foreign.answer, 404, "another tenant's");
@@ -169,7 +167,9 @@ async function listStatements(request: () => Promise<Answer>) {
 				? query
 				: (query as unknown as { text: string }).text,
 		);
-		return { answer, statements };
+		// The first use within a minute is noted beside the request, whenever there is time for it.
+		const isNote = (text: string) => text.includes('set "last_used_at"');
+		return { answer, statements: statements.filter((one) => !isNote(one)) };
 	} finally {
 		watched.mock.restore();
 	}
