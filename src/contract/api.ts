@@ -49,7 +49,12 @@ import {
 } from "./rollouts.ts";
 import { rotateSecrets } from "./secrets.ts";
 import { listTargets } from "./targets.ts";
-import { changeTenant, createTenant, listTenants } from "./tenants.ts";
+import {
+	changeTenant,
+	createTenant,
+	findUsage,
+	listTenants,
+} from "./tenants.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 import {
 	changeWebhook,
@@ -105,6 +110,7 @@ export const api: readonly Endpoint[] = [
 	listTenants,
 	createTenant,
 	changeTenant,
+	findUsage,
 	listTokens,
 	createToken,
 	revokeToken,

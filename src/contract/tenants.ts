@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { approvalRules } from "../domain/approval.ts";
 import { readDuration } from "../domain/expiry.ts";
+import { quota, quotaChange } from "../domain/quota.ts";
 import { tenantName, tenantSettings } from "../domain/tenant.ts";
 import { byName, type Endpoint } from "./endpoint.ts";
 import { pageOf, pageQuery } from "./page.ts";
@@ -56,10 +57,11 @@ export const changeTenant = {
 				.unwrap()
 				.optional(),
 			approvals: approvalRules.optional(),
+			quota: quotaChange.optional(),
 		})
 		.refine(
 			(change) => Object.keys(change).length > 0,
-			"must have `concurrentOperations`, `ttlDefault`, `ttlMax`, `failureTtlDefault` or `approvals`",
+			"must have `concurrentOperations`, `ttlDefault`, `ttlMax`, `failureTtlDefault`, `approvals` or `quota`",
 		)
 		.refine(
 			({ ttlDefault, ttlMax }) =>
@@ -70,4 +72,45 @@ export const changeTenant = {
 		),
 	status: 200,
 	response: tenant,
+} as const satisfies Endpoint;
+
+/** null: there is no limit. */
+const counted = z.strictObject({
+	limit: z.int().nullable(),
+	used: z.number(),
+});
+
+export const findUsage = {
+	name: "findUsage",
+	summary: "What a tenant uses of what it may have, and by what.",
+	method: "GET",
+	path: "/v1/tenants/{name}/usage",
+	permission: "usage:read",
+	params: byName,
+	status: 200,
+	response: z.strictObject({
+		tenant: z.string(),
+		/** Whatever state they are in. */
+		environments: counted,
+		/** Those that are awake, or are on their way to it. */
+		activeEnvironments: counted,
+		/** What those ask their clusters for, in thousandths of a CPU. While one is changed, the most of before and after. */
+		cpuMillis: counted,
+		memoryMiB: counted,
+		/** Of the hour before now. */
+		operationsPerHour: counted,
+		sizes: quota.shape.sizes.unwrap(),
+		targets: quota.shape.targets.unwrap(),
+		blueprints: quota.shape.blueprints.unwrap(),
+		/** The environments that take the most, up to 50, of those that the caller may see. */
+		largest: z.array(
+			z.strictObject({
+				id: z.string(),
+				name: z.string(),
+				isActive: z.boolean(),
+				cpuMillis: z.number(),
+				memoryMiB: z.number(),
+			}),
+		),
+	}),
 } as const satisfies Endpoint;

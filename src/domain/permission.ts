@@ -31,6 +31,7 @@ export const leastRoles = {
 	"rollouts:write": "platform-admin",
 	"tenants:read": "platform-admin",
 	"tenants:write": "platform-admin",
+	"usage:read": "viewer",
 	"identity-rules:read": "platform-admin",
 	"identity-rules:write": "platform-admin",
 	"webhooks:read": "operator",

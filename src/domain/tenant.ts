@@ -4,6 +4,7 @@ import type { ApprovalRule } from "./approval.ts";
 import { duration } from "./expiry.ts";
 import type { CallerId, TenantId, TokenId } from "./ids.ts";
 import { dnsLabel, tenantNameLength } from "./names.ts";
+import { quota } from "./quota.ts";
 
 /** In rising order: each may do what those before it may. `platform-admin` runs the service and belongs to the tenant `platform`. */
 export const roles = ["viewer", "operator", "admin", "platform-admin"] as const;
@@ -53,6 +54,7 @@ export const tenantSettings = z.strictObject({
 		.describe(
 			"How long an environment is left alone after its create did not succeed, where its order says nothing of it; null: for ever.",
 		),
+	quota: quota.prefault({}).describe("What it may have at most."),
 });
 
 export type TenantSettings = z.infer<typeof tenantSettings>;
@@ -90,6 +92,12 @@ export interface Actor {
 	/** When what he calls with ends. */
 	readonly expiresAt: Date | null;
 }
+
+/** Who orders something: a caller, or the service by itself. */
+export type Orderer = Actor | Pick<Actor, "name">;
+
+export const isCaller = (orderer: Orderer): orderer is Actor =>
+	"tenant" in orderer;
 
 /** Who asks for what the service orders by itself. */
 export const serviceActor: Pick<Actor, "name"> = { name: "service" };

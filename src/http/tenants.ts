@@ -1,8 +1,19 @@
+import type { Output } from "../contract/endpoint.ts";
 import {
 	changeTenant,
 	createTenant,
+	findUsage,
 	listTenants,
 } from "../contract/tenants.ts";
+import type { Measure } from "../domain/quota.ts";
+import type { Tenant } from "../domain/tenant.ts";
+import type { Db } from "../store/db.ts";
+import {
+	countOperations,
+	listShares,
+	loadQuota,
+	measureUsage,
+} from "../store/quotas.ts";
 import {
 	changeTenant as changeRow,
 	createTenant as createRow,
@@ -11,7 +22,37 @@ import {
 import { bind, type Route } from "./bind.ts";
 import { readPage } from "./page.ts";
 import { presentTenant } from "./present.ts";
-import { refuseMissing } from "./visible.ts";
+import { loadVisibleTenant, refuseMissing } from "./visible.ts";
+
+const mostShares = 50;
+
+async function readUsage(
+	db: Db,
+	{ id, name }: Tenant,
+	pattern: string | null,
+): Promise<Output<typeof findUsage>> {
+	const { sizes, targets, blueprints, ...limits } = await loadQuota(db, id);
+	const usage = await measureUsage(db, id);
+	const { used } = await countOperations(db, id);
+	const limit = mostShares;
+	const largest = await listShares(db, id, { by: "cpuMillis", limit, pattern });
+	const count = (measure: Measure) => ({
+		limit: limits[measure],
+		used: usage[measure],
+	});
+	return {
+		tenant: name,
+		environments: count("environments"),
+		activeEnvironments: count("activeEnvironments"),
+		cpuMillis: count("cpuMillis"),
+		memoryMiB: count("memoryMiB"),
+		operationsPerHour: { limit: limits.operationsPerHour, used },
+		sizes,
+		targets,
+		blueprints,
+		largest,
+	};
+}
 
 export const tenantRoutes: readonly Route[] = [
 	bind(listTenants, async ({ db, pageKey }, { query }) => {
@@ -30,5 +71,10 @@ export const tenantRoutes: readonly Route[] = [
 		const tenant = await changeRow(db, params.name, body);
 		if (tenant === undefined) throw refuseMissing("tenant", params.name);
 		return presentTenant(tenant);
+	}),
+
+	bind(findUsage, async ({ db }, { actor, params }) => {
+		const tenant = await loadVisibleTenant(db, actor, params.name);
+		return readUsage(db, tenant, actor.scope.environments);
 	}),
 ];

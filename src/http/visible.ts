@@ -3,7 +3,7 @@ import type { Environment } from "../domain/environment.ts";
 import type { EnvironmentId } from "../domain/ids.ts";
 import type { Operation } from "../domain/operation.ts";
 import { admitsEnvironment, describeScope } from "../domain/scope.ts";
-import { type Actor, mayActAs } from "../domain/tenant.ts";
+import { type Actor, mayActAs, type Tenant } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import type { Db } from "../store/db.ts";
 import {
@@ -12,6 +12,7 @@ import {
 	type Scope,
 } from "../store/environments.ts";
 import { findOperation } from "../store/operations.ts";
+import { findTenant } from "../store/tenants.ts";
 
 /** A platform admin sees all tenants; everyone else their own. */
 export const decideScope = (actor: Actor): Scope =>
@@ -24,6 +25,19 @@ export function refuseMissing(what: string, name: string): Failure {
 		untouched: "Nothing was changed.",
 		advice: `Check the ${what} that the path names; it may belong to another tenant or be gone.`,
 	});
+}
+
+/** The caller's own, or whichever for a platform admin. Throws `not_found`. */
+export async function loadVisibleTenant(
+	db: Db,
+	actor: Actor,
+	name: string,
+): Promise<Tenant> {
+	const scope = decideScope(actor);
+	const tenant = await findTenant(db, name);
+	if (tenant === undefined || (scope !== undefined && tenant.id !== scope))
+		throw refuseMissing("tenant", name);
+	return tenant;
 }
 
 /** Throws `forbidden` for an environment of this name, existing or not, that the caller's token is not for. */

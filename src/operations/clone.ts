@@ -20,7 +20,7 @@ import type { Origin } from "../domain/origin.ts";
 import { knowsPower } from "../domain/power.ts";
 import type { Secrets } from "../domain/secret.ts";
 import type { BlueprintName, CloneOrder } from "../domain/spec.ts";
-import type { Actor } from "../domain/tenant.ts";
+import type { Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { findBackup, listBackups } from "../store/backups.ts";
 import type { Db } from "../store/db.ts";
@@ -31,11 +31,10 @@ import {
 } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
 import { loadSurroundings } from "../store/expiries.ts";
-import { createOrder } from "../store/orders.ts";
 import { loadRevision, type StoredRevision } from "../store/revisions.ts";
 import { wasRotatedSince } from "../store/secrets.ts";
 import { loadTargetAccess } from "../store/targets.ts";
-import { type Ordered, refuseTtl } from "./create.ts";
+import { type Ordered, orderWithin, refuseTtl } from "./create.ts";
 import { loadParameters, sealParameters } from "./parameters.ts";
 import { nudge, type VerbContext } from "./request.ts";
 import { openSecrets, sealNewSecrets } from "./secrets.ts";
@@ -47,11 +46,11 @@ export interface Cloned extends Ordered {
 
 /**
  * Throws `conflict` when the state of the environment or where its backups are forbids it, or the name is taken, and
- * `invalid_request` when there is no such backup.
+ * `invalid_request` when there is no such backup, and `quota_exceeded` when the tenant may not have one more of it.
  */
 export async function cloneEnvironment(
 	context: VerbContext,
-	actor: Pick<Actor, "name">,
+	actor: Orderer,
 	wish: {
 		readonly environment: Pick<Environment, "id">;
 		readonly order: CloneOrder;
@@ -135,7 +134,7 @@ async function refuseUnreachable(
 
 async function writeOrder(
 	context: VerbContext,
-	actor: Pick<Actor, "name">,
+	actor: Orderer,
 	{
 		source,
 		revision,
@@ -178,7 +177,7 @@ async function writeOrder(
 		parameters,
 	});
 	const kept = pickKept(clonedFrom, await openSecrets(context, source.id));
-	const ordered = await createOrder(db, {
+	const ordered = await orderWithin(db, actor, {
 		id,
 		tenant: await loadEnvironmentTenant(db, source.id),
 		target: source.target,

@@ -9,14 +9,16 @@ import {
 import { namespaceName, namespaceSuffixLength } from "../domain/names.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { QueuePlace } from "../domain/queue.ts";
+import { hasLimits } from "../domain/quota.ts";
 import type { EnvironmentSpec } from "../domain/spec.ts";
-import type { Actor } from "../domain/tenant.ts";
+import type { Actor, Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import { readClock } from "../store/operations.ts";
-import { createOrder } from "../store/orders.ts";
+import { createOrder, type NewEnvironment } from "../store/orders.ts";
 import { findRelease } from "../store/releases.ts";
 import { sealParameters } from "./parameters.ts";
+import { heedPace, heedQuota } from "./quota.ts";
 import { nudge, type VerbContext } from "./request.ts";
 import { planSchedule } from "./schedules.ts";
 import { sealNewSecrets } from "./secrets.ts";
@@ -30,7 +32,8 @@ export interface Ordered extends Operation {
 
 /**
  * Throws `conflict` when the tenant has a living environment of that name, and `invalid_request` when the
- * release or the target does not exist, or the time to live is beyond the tenant's maximum.
+ * release or the target does not exist, or the time to live is beyond the tenant's maximum. Throws `quota_exceeded` when
+ * the tenant may not have one more of it.
  */
 export async function createEnvironment(
 	context: VerbContext,
@@ -45,7 +48,7 @@ export async function createEnvironment(
 		number: 1,
 		parameters: spec.parameters,
 	});
-	const ordered = await createOrder(context.db, {
+	const order: NewEnvironment = {
 		...spec,
 		id,
 		tenant: actor.tenant.id,
@@ -64,10 +67,28 @@ export async function createEnvironment(
 				? null
 				: planSchedule(spec.schedule, await readClock(context.db)),
 		requestedBy: actor.name,
-	});
+	};
+	const ordered = hasLimits(settings.quota)
+		? await transact(context.db, (trx) => orderWithin(trx, actor, order))
+		: // One statement, which is a transaction of its own.
+			await createOrder(context.db, order);
 	if (ordered === undefined) throw await explainMissing(context.db, spec);
 	nudge(context, ordered.operation);
 	return { ...ordered.operation, place: ordered.place };
+}
+
+/** Throws `quota_exceeded` when the tenant may not have one more of it. */
+export function orderWithin(
+	trx: Db,
+	orderer: Orderer,
+	order: NewEnvironment,
+): ReturnType<typeof createOrder> {
+	const whose = { tenant: order.tenant };
+	return heedQuota(trx, { environment: order.id, whose, orderer }, async () => {
+		const ordered = await createOrder(trx, order);
+		await heedPace(trx, { environment: order.id, kind: "create", orderer });
+		return ordered;
+	});
 }
 
 /** Throws `invalid_request` when the tenant may not have an environment for so long. */

@@ -1,7 +1,7 @@
 // Orders that an environment be destroyed: apply "nothing", then let go of its name.
 import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
-import type { Actor } from "../domain/tenant.ts";
+import type { Actor, Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
@@ -39,7 +39,7 @@ export async function destroyEnvironment(
 /** In a transaction of the caller's, who nudges after it. */
 export async function destroyLocked(
 	{ db: trx }: VerbContext,
-	actor: Pick<Actor, "name">,
+	actor: Orderer,
 	destruction: Pick<Destruction, "id" | "keepsBackups" | "options">,
 ): Promise<Operation> {
 	const current = await lockEnvironment(trx, destruction.id);

@@ -16,6 +16,7 @@ import {
 	type PlacedOrder,
 	silentSender,
 } from "./carry-out-bound.ts";
+import { heedPace } from "./quota.ts";
 import {
 	isUnneeded,
 	nudge,
@@ -87,6 +88,7 @@ async function awaitApproval(
 		keepsBackups,
 		options,
 	});
+	await heedPace(db, { environment: environment.id, kind, orderer: actor });
 	await keepForApproval(inside, operation, { token: actor.token, order });
 	await appendEvents(
 		db,

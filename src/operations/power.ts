@@ -9,7 +9,7 @@ import {
 import type { Operation, OperationOptions } from "../domain/operation.ts";
 import { knowsPower } from "../domain/power.ts";
 import type { Power } from "../domain/spec.ts";
-import type { Actor } from "../domain/tenant.ts";
+import type { Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { type Db, transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
@@ -22,6 +22,7 @@ import {
 } from "../store/revisions.ts";
 import { findLastBegun } from "../store/wishes.ts";
 import { loadParameters, recordRevision } from "./parameters.ts";
+import { heedQuota, within } from "./quota.ts";
 import {
 	isUnneeded,
 	nudge,
@@ -54,11 +55,11 @@ const unneededIn: Readonly<
 
 /**
  * Waits its turn behind a running operation. Asked again while it is on its way, the same operation is returned. Throws
- * `conflict` when the state of the environment forbids it.
+ * `conflict` when the state of the environment forbids it, and `quota_exceeded` when its tenant may not have one more awake.
  */
 export async function changePower(
 	context: VerbContext,
-	actor: Pick<Actor, "name">,
+	actor: Orderer,
 	order: {
 		readonly environment: Pick<Environment, "id">;
 		readonly kind: PowerKind;
@@ -74,7 +75,7 @@ export async function changePower(
 /** In a transaction of the caller's, who nudges after it. */
 export async function changeLocked(
 	context: VerbContext,
-	actor: Pick<Actor, "name">,
+	actor: Orderer,
 	{
 		environment: { id },
 		kind,
@@ -103,6 +104,25 @@ export async function changeLocked(
 	const before = await findBefore(db, current);
 	if (!knowsPower(before.blueprintVersion))
 		throw refuseVersion(current.blueprint, before.blueprintVersion);
+	const order = { current, before, kind, options };
+	return heedQuota(db, within(current, actor), () =>
+		writeOrder(context, actor, order),
+	);
+}
+
+async function writeOrder(
+	context: VerbContext,
+	actor: Orderer,
+	order: {
+		readonly current: Environment;
+		readonly before: StoredRevision;
+		readonly kind: PowerKind;
+		readonly options: OperationOptions;
+	},
+): Promise<Operation> {
+	const { db } = context;
+	const { current, before, kind, options } = order;
+	const { id, lifecycle } = current;
 	const number = current.desiredRevision + 1;
 	const { blueprintVersion, release, size } = before;
 	await recordRevision(context, {

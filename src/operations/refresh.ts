@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
-import type { Actor } from "../domain/tenant.ts";
+import type { Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { lockEnvironment } from "../store/environments.ts";
 import { findOpenOperation } from "../store/operations.ts";
@@ -20,7 +20,7 @@ export interface RefreshOptions {
  */
 export async function refreshEnvironment(
 	context: VerbContext,
-	actor: Pick<Actor, "name">,
+	actor: Orderer,
 	order: {
 		readonly environment: Pick<Environment, "id">;
 		readonly options: RefreshOptions;
@@ -36,7 +36,7 @@ export async function refreshEnvironment(
 /** The same within a transaction of the caller's, who nudges after it. */
 export async function orderRefresh(
 	{ db }: VerbContext,
-	actor: Pick<Actor, "name">,
+	actor: Orderer,
 	{
 		environment,
 		options,

@@ -6,12 +6,13 @@ import type {
 	OperationKind,
 	OperationOptions,
 } from "../domain/operation.ts";
-import type { Actor } from "../domain/tenant.ts";
+import type { Orderer } from "../domain/tenant.ts";
 import type { Sender } from "../queue/enqueue.ts";
 import type { SealKey } from "../seal.ts";
 import type { Db } from "../store/db.ts";
 import { appendEvents } from "../store/events.ts";
 import { createOperation } from "../store/operations.ts";
+import { heedPace } from "./quota.ts";
 
 /** What a verb works with. */
 export interface VerbContext {
@@ -38,7 +39,10 @@ export function requireNeeded(answer: Operation | Unneeded): Operation {
 	return answer;
 }
 
-/** Writes the operation and its first event, in the transaction of the verb. */
+/**
+ * Writes the operation and its first event, in the transaction of the verb. Throws `quota_exceeded` when its tenant has had
+ * all that it may have within an hour.
+ */
 export async function request(
 	transaction: Db,
 	order: {
@@ -46,7 +50,7 @@ export async function request(
 		readonly kind: OperationKind;
 		readonly revisionFrom: number | null;
 		readonly revisionTo: number | null;
-		readonly actor: Pick<Actor, "name">;
+		readonly actor: Orderer;
 		/** Undefined: a new one. */
 		readonly id?: OperationId | undefined;
 		/** The operation that this one tries again. */
@@ -69,6 +73,7 @@ export async function request(
 		options: order.options,
 		causedBy: order.causedBy,
 	});
+	await heedPace(transaction, { ...order, orderer: order.actor });
 	await appendEvents(
 		transaction,
 		{ environment: order.environment, operation: operation.id },

@@ -8,15 +8,17 @@ import {
 import { isFinal, mayBeRetried, type Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { findOperation } from "../store/operations.ts";
 import { findFollower } from "../store/wishes.ts";
+import { heedQuota, within } from "./quota.ts";
 import { nudge, request, type VerbContext } from "./request.ts";
 
 /**
  * Asked again while the retry waits or runs, that one is returned. Throws `conflict` when the operation did not end
  * in a way that can be tried again, is not the newest of its environment, or led to a revision that is not wished
- * for any more.
+ * for any more; and `quota_exceeded` when that takes more than its tenant has left.
  */
 export async function retryOperation(
 	context: VerbContext,
@@ -33,25 +35,37 @@ export async function retryOperation(
 		}
 		const reason = refusal(operation, follower, environment);
 		if (reason !== undefined) throw refused(reason);
-		const { kind, revisionTo, keepsBackups, options } = operation;
-		const ordered = await request(trx, {
-			environment: place,
-			kind,
-			revisionFrom: environment.revision,
-			revisionTo,
-			actor,
-			retryOf: id,
-			keepsBackups,
-			options,
-		});
-		const lifecycle = lifecycleDuring[kind];
-		if (lifecycle !== undefined) {
-			await updateEnvironment(trx, place, { lifecycle });
-		}
-		return ordered;
+		// What was cancelled before it began takes nothing; tried again it may.
+		return heedQuota(trx, within(environment, actor), () =>
+			writeRetry(trx, actor, { environment, operation }),
+		);
 	});
 	nudge(context, retried);
 	return retried;
+}
+
+async function writeRetry(
+	trx: Db,
+	actor: Actor,
+	{
+		environment: { id, revision },
+		operation,
+	}: { readonly environment: Environment; readonly operation: Operation },
+): Promise<Operation> {
+	const { kind, revisionTo, keepsBackups, options } = operation;
+	const ordered = await request(trx, {
+		environment: id,
+		kind,
+		revisionFrom: revision,
+		revisionTo,
+		actor,
+		retryOf: operation.id,
+		keepsBackups,
+		options,
+	});
+	const lifecycle = lifecycleDuring[kind];
+	if (lifecycle !== undefined) await updateEnvironment(trx, id, { lifecycle });
+	return ordered;
 }
 
 const isOnItsWay = ({ state }: Operation): boolean =>

@@ -4,12 +4,13 @@ import { type Environment, refusal } from "../domain/environment.ts";
 import type { OperationId } from "../domain/ids.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { RollbackOrder } from "../domain/spec.ts";
-import type { Actor } from "../domain/tenant.ts";
+import type { Actor, Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { type Db, transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { supersedeQueued } from "../store/operations.ts";
 import { recordRevision } from "./parameters.ts";
+import { heedQuota, within } from "./quota.ts";
 import {
 	isUnneeded,
 	nudge,
@@ -25,7 +26,7 @@ import { findNothing, openLastWish, type WishContext } from "./wish.ts";
 /**
  * Waits its turn behind a running operation; what has not begun is superseded. Throws `conflict` when the state of the
  * environment or of the revision forbids it, and `invalid_request` when there is no such
- * revision.
+ * revision; and `quota_exceeded` when that one takes more than its tenant has left.
  */
 export async function rollbackEnvironment(
 	context: VerbContext,
@@ -45,17 +46,19 @@ export async function rollbackEnvironment(
 			const nothing = await findNothing(inside, current, { before, ...goal });
 			if (nothing !== undefined) return nothing;
 		}
-		const superseded = await supersedeQueued(trx, current.id, [
-			"upgrade",
-			"rollback",
-		]);
-		const ordered = await recordRollback(inside, current, {
-			goal,
-			actor,
-			options,
+		return heedQuota(trx, within(current, actor), async () => {
+			const superseded = await supersedeQueued(trx, current.id, [
+				"upgrade",
+				"rollback",
+			]);
+			const ordered = await recordRollback(inside, current, {
+				goal,
+				actor,
+				options,
+			});
+			await reportSuperseded(trx, superseded, ordered.id);
+			return ordered;
 		});
-		await reportSuperseded(trx, superseded, ordered.id);
-		return ordered;
 	});
 	if (!isUnneeded(answer)) nudge(context, answer);
 	return answer;
@@ -81,7 +84,7 @@ export async function recordRollback(
 	environment: Environment,
 	order: {
 		readonly goal: RollbackGoal;
-		readonly actor: Pick<Actor, "name">;
+		readonly actor: Orderer;
 		readonly options: OperationOptions;
 		readonly id?: OperationId;
 		readonly causedBy?: OperationId;

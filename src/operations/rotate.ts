@@ -9,7 +9,7 @@ import {
 } from "../domain/rotation.ts";
 import type { SecretName } from "../domain/secret.ts";
 import type { RotateOrder } from "../domain/spec.ts";
-import type { Actor } from "../domain/tenant.ts";
+import type { Orderer } from "../domain/tenant.ts";
 import { Failure, type FieldError } from "../failure.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
@@ -25,7 +25,7 @@ const untouched = "Nothing was ordered, and every secret is as it was.";
  */
 export async function rotateSecrets(
 	context: VerbContext,
-	actor: Pick<Actor, "name">,
+	actor: Orderer,
 	{
 		environment,
 		order,

@@ -83,7 +83,7 @@ async function follow(
 	});
 }
 
-/** What is refused was refused before anything was written. */
+/** What was refused has written nothing, or it was taken back. */
 async function tryToOrder(
 	context: VerbContext,
 	id: EnvironmentId,
@@ -96,8 +96,11 @@ async function tryToOrder(
 		});
 		return isUnneeded(answer) ? undefined : answer;
 	} catch (error) {
-		if (!(error instanceof Failure) || error.code !== "conflict") throw error;
-		if (!(await isAtRest(context.db, id))) return "waits";
+		if (!(error instanceof Failure)) throw error;
+		// It is tried again at the next time to wake.
+		const isOverQuota = error.code === "quota_exceeded";
+		if (error.code !== "conflict" && !isOverQuota) throw error;
+		if (!isOverQuota && !(await isAtRest(context.db, id))) return "waits";
 		await appendEvents(context.db, { environment: id, operation: null }, [
 			{ type: "schedule.skipped", data: { kind, reason: error.message } },
 		]);

@@ -6,13 +6,14 @@ import type { Operation, OperationOptions } from "../domain/operation.ts";
 import { changeParameters } from "../domain/parameters-change.ts";
 import type { Release } from "../domain/release.ts";
 import type { BlueprintName, EnvironmentChange } from "../domain/spec.ts";
-import type { Actor } from "../domain/tenant.ts";
+import type { Orderer } from "../domain/tenant.ts";
 import { Failure, type FieldError } from "../failure.ts";
 import { transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { supersedeQueued } from "../store/operations.ts";
 import { findRelease } from "../store/releases.ts";
 import { recordRevision } from "./parameters.ts";
+import { heedQuota, within } from "./quota.ts";
 import {
 	isUnneeded,
 	nudge,
@@ -28,11 +29,12 @@ const untouched = "Nothing was ordered.";
 /**
  * In the caller's transaction, if the context's connection is one. Waits its turn behind a running operation; an upgrade
  * that has not begun is superseded. Throws `conflict` when the state of the environment forbids it, and
- * `invalid_request` when the release does not exist or the change cannot be carried out.
+ * `invalid_request` when the release does not exist or the change cannot be carried out; and `quota_exceeded` when it takes
+ * more than its tenant has left.
  */
 export async function upgradeEnvironment(
 	context: VerbContext,
-	actor: Pick<Actor, "name">,
+	actor: Orderer,
 	order: {
 		readonly environment: Environment;
 		readonly change: EnvironmentChange;
@@ -55,33 +57,47 @@ export async function upgradeEnvironment(
 		const losses = await findLosses(inside, current, wish);
 		if (losses.length > 0) throw refuseFields(losses);
 
-		const superseded = await supersedeQueued(trx, current.id, [
-			"upgrade",
-			"rollback",
-		]);
-		const number = current.desiredRevision + 1;
-		await recordRevision(inside, {
-			environment: current.id,
-			number,
-			...wish,
-		});
-		const ordered = await request(trx, {
-			environment: current.id,
-			kind: "upgrade",
-			revisionFrom: current.revision,
-			revisionTo: number,
-			actor,
-			options: order.options ?? {},
-		});
-		await reportSuperseded(trx, superseded, ordered.id);
-		await updateEnvironment(trx, current.id, {
-			lifecycle: "upgrading",
-			desiredRevision: number,
-		});
-		return ordered;
+		return heedQuota(trx, within(current, actor), () =>
+			writeOrder(inside, actor, {
+				current,
+				wish,
+				options: order.options ?? {},
+			}),
+		);
 	});
 	if (!isUnneeded(answer)) nudge(context, answer);
 	return answer;
+}
+
+async function writeOrder(
+	inside: VerbContext,
+	actor: Orderer,
+	order: {
+		readonly current: Environment;
+		readonly wish: Wish;
+		readonly options: OperationOptions;
+	},
+): Promise<Operation> {
+	const { db } = inside;
+	const { current, wish, options } = order;
+	const { id, revision, desiredRevision } = current;
+	const superseded = await supersedeQueued(db, id, ["upgrade", "rollback"]);
+	const number = desiredRevision + 1;
+	await recordRevision(inside, { environment: id, number, ...wish });
+	const ordered = await request(db, {
+		environment: id,
+		kind: "upgrade",
+		revisionFrom: revision,
+		revisionTo: number,
+		actor,
+		options,
+	});
+	await reportSuperseded(db, superseded, ordered.id);
+	await updateEnvironment(db, id, {
+		lifecycle: "upgrading",
+		desiredRevision: number,
+	});
+	return ordered;
 }
 
 async function applyChange(

@@ -213,6 +213,9 @@ export interface Tables {
 		digest: string | null;
 		power: Generated<Power>;
 		based_on: number | null;
+		/** Null for a revision from before this was kept, until somebody counts. */
+		cpu_millis: number | null;
+		memory_mib: number | null;
 		created_at: Time;
 	};
 	operations: {
@@ -435,6 +438,22 @@ export async function rehearse<T>(trx: Db, work: () => Promise<T>): Promise<T> {
 	const found = await work();
 	await sql`rollback to savepoint rehearsal`.execute(trx);
 	return found;
+}
+
+/** Does something within a transaction, and takes back what it wrote if it throws; the transaction can go on. */
+export async function undoIfThrown<T>(
+	trx: Db,
+	work: () => Promise<T>,
+): Promise<T> {
+	await sql`savepoint attempt`.execute(trx);
+	try {
+		const answer = await work();
+		await sql`release savepoint attempt`.execute(trx);
+		return answer;
+	} catch (error) {
+		await sql`rollback to savepoint attempt`.execute(trx);
+		throw error;
+	}
 }
 
 /** The text of a jsonb value. PostgreSQL refuses NUL and lone surrogates, which a message of others may hold. */

@@ -17,6 +17,7 @@ import {
 	type QueueFacts,
 	type QueuePlace,
 } from "../domain/queue.ts";
+import { decideDemand } from "../domain/sizing.ts";
 import type { BlueprintName, Size } from "../domain/spec.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
@@ -64,6 +65,7 @@ export async function createOrder(
 ): Promise<{ operation: Operation; place: QueuePlace } | undefined> {
 	const { ttlSeconds, onExpiry, failureTtlSeconds } = order.expiry;
 	const end = planEnd(ttlSeconds);
+	const demand = decideDemand(order);
 	const { schedule = null, transition } = order.schedule ?? {};
 	const queued: EventData["operation.queued"] = { kind: "create" };
 	// Each part takes from the one before: without a release or a target there is nothing to take. The event is the
@@ -87,9 +89,9 @@ export async function createOrder(
 			and exists (select from releases where name = ${order.release})
 			returning id, tenant_id, target_id, name
 		), revision as (
-			insert into revisions (environment_id, number, blueprint_version, release, images, size, parameters, digest)
+			insert into revisions (environment_id, number, blueprint_version, release, images, size, parameters, cpu_millis, memory_mib, digest)
 			select environment.id, 1, ${order.blueprintVersion}, release.name, release.images, ${order.size},
-				${JSON.stringify(order.parameters)}::jsonb,
+				${JSON.stringify(order.parameters)}::jsonb, ${demand.cpuMillis}, ${demand.memoryMiB},
 				(select digest from blueprints where name = ${order.blueprint} and version = ${order.blueprintVersion})
 			from environment, releases release where release.name = ${order.release}
 		), sealed as (

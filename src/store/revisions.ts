@@ -3,6 +3,7 @@ import { movingKinds, type Revision } from "../domain/environment.ts";
 import type { EnvironmentId } from "../domain/ids.ts";
 import { type ShownParameters, shownParameters } from "../domain/parameters.ts";
 import type { Release } from "../domain/release.ts";
+import { decideDemand } from "../domain/sizing.ts";
 import type { Power, Size } from "../domain/spec.ts";
 import { selectDigest } from "./bundles.ts";
 import type { Db } from "./db.ts";
@@ -33,6 +34,7 @@ export async function createRevision(
 	db: Db,
 	revision: NewRevision,
 ): Promise<void> {
+	const demand = decideDemand(revision);
 	await db
 		.insertInto("revisions")
 		.values({
@@ -45,6 +47,8 @@ export async function createRevision(
 			parameters: JSON.stringify(revision.parameters),
 			power: revision.power ?? "on",
 			based_on: revision.basedOn ?? null,
+			cpu_millis: demand.cpuMillis,
+			memory_mib: demand.memoryMiB,
 			digest:
 				revision.digest ??
 				selectDigest(revision.environment, revision.blueprintVersion),

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { ApprovalRule } from "../domain/approval.ts";
 import { createTenantId, type TenantId } from "../domain/ids.ts";
+import type { QuotaChange } from "../domain/quota.ts";
 import {
 	type Tenant,
 	type TenantSettings,
@@ -66,14 +67,21 @@ export async function changeTenant(
 	db: Db,
 	name: string,
 	change: {
-		readonly [K in keyof TenantSettings]?: TenantSettings[K] | undefined;
-	} & { readonly approvals?: readonly ApprovalRule[] | undefined },
+		readonly [K in Exclude<keyof TenantSettings, "quota">]?:
+			| TenantSettings[K]
+			| undefined;
+	} & {
+		readonly approvals?: readonly ApprovalRule[] | undefined;
+		/** Of it, too, what is not given stays. */
+		readonly quota?: QuotaChange | undefined;
+	},
 ): Promise<Tenant | undefined> {
-	const { approvals, ...settings } = change;
+	const { approvals, quota, ...settings } = change;
 	const row = await db
 		.updateTable("tenants")
 		.set({
-			settings: sql<string>`settings || ${JSON.stringify(settings)}::jsonb`,
+			settings: sql<string>`settings || ${JSON.stringify(settings)}::jsonb || jsonb_build_object('quota',
+				coalesce(settings -> 'quota', '{}') || ${JSON.stringify(quota ?? {})}::jsonb)`,
 			...(approvals && { approvals: JSON.stringify(approvals) }),
 		})
 		.where("name", "=", name)

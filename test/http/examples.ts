@@ -29,7 +29,7 @@ import {
 export interface Example {
 	/** Names something of acme's. */
 	readonly id?: string;
-	/** Names what belongs to no tenant. */
+	/** Names what is known by its name. */
 	readonly name?: string;
 	/** Of the webhook that `id` names. */
 	readonly delivery?: string;
@@ -183,6 +183,7 @@ export async function givenExamples(door: Door): Promise<Examples> {
 			name: "globex",
 			body: { concurrentOperations: 2 },
 		},
+		findUsage: { name: "acme" },
 		listTokens: {},
 		createToken: { body: { name: "ci", role: "viewer" } },
 		revokeToken: { id: spareToken },
@@ -223,9 +224,9 @@ export function composeExample(
 	return {
 		path: endpoint.path
 			.replace("{id}", id ?? example.id ?? "")
-			.replace("{name}", example.name ?? "0.6.0")
+			.replace("{name}", id ?? example.name ?? "0.6.0")
 			.replace("{delivery}", example.delivery ?? ""),
-		id: example.id,
+		id: example.id ?? example.name,
 		body: example.body,
 	};
 }

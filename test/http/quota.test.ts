@@ -1,0 +1,217 @@
+// Fifty orders at once at a limit, through two doors with connections of their own: together they never pass it, and none is
+// refused that would have fitted.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { EnvironmentId } from "../../src/domain/ids.ts";
+import type { QuotaChange } from "../../src/domain/quota.ts";
+import { decideDemand } from "../../src/domain/sizing.ts";
+import { environmentSpec, type Size } from "../../src/domain/spec.ts";
+import { updateEnvironment } from "../../src/store/environments.ts";
+import { changeTenant } from "../../src/store/tenants.ts";
+import { givenActor } from "../support/given.ts";
+import {
+	type Answer,
+	type Door,
+	endOperation,
+	givenEnvironment,
+	openDoor,
+	openDoorBeside,
+	type Person,
+} from "./door.ts";
+
+const many = 50;
+const demandOf = (size: Size) =>
+	decideDemand(environmentSpec.parse({ name: "any", size }));
+
+let doors: readonly [Door, Door];
+let db: Door["db"];
+before(async () => {
+	const door = await openDoor();
+	doors = [door, await openDoorBeside(door)];
+	db = door.db;
+});
+after(async () => {
+	await doors?.[1].close();
+	await doors?.[0].close();
+});
+
+let tenants = 0;
+/** An operator of a tenant of his own. */
+const givenOperator = (): Promise<Person> =>
+	givenActor(db, `racers-${++tenants}`);
+
+const limit = async ({ actor }: Person, quota: QuotaChange) => {
+	assert.ok(await changeTenant(db, actor.tenant.name, { quota }));
+};
+
+/** As many as are raced with, at revision 1. */
+async function givenMany(
+	{ actor }: Person,
+	lifecycle: "ready" | "hibernated",
+): Promise<EnvironmentId[]> {
+	const ids: EnvironmentId[] = [];
+	for (let index = 0; index < many; index++) {
+		const { environment, operation } = await givenEnvironment(
+			doors[0],
+			`env-${index}`,
+			actor,
+		);
+		await db
+			.updateTable("operations")
+			.set({ started_at: new Date(), is_touched: true })
+			.where("id", "=", operation.id)
+			.execute();
+		await endOperation(db, operation.id);
+		await updateEnvironment(db, environment.id, { lifecycle, revision: 1 });
+		ids.push(environment.id);
+	}
+	return ids;
+}
+
+interface Order {
+	readonly path: string;
+	readonly body?: object;
+}
+
+/** All at once, by turns through the two doors. Returns how many were let in; all others met the quota. */
+async function race(
+	{ token }: Person,
+	orders: readonly Order[],
+	measure: string,
+): Promise<number> {
+	const answers = await Promise.all(
+		orders.map(({ path, body }, index) =>
+			(index % 2 === 0 ? doors[0] : doors[1]).call("POST", path, {
+				token,
+				body,
+			}),
+		),
+	);
+	for (const answer of answers.filter(({ status }) => status !== 202))
+		assertOver(answer, measure);
+	return answers.filter(({ status }) => status === 202).length;
+}
+
+function assertOver({ status, body, text }: Answer, measure: string) {
+	assert.equal(status, 403, text);
+	assert.equal(body.code, "quota_exceeded");
+	assert.match(String(body.detail), new RegExp(`\`${measure}\``));
+	assert.equal(body.untouched, "Nothing was ordered.");
+	assert.ok(body.advice);
+}
+
+async function readUsed(
+	{ actor, token }: Person,
+	measure: string,
+): Promise<unknown> {
+	const { name } = actor.tenant;
+	const path = `/v1/tenants/${name}/usage`;
+	const { status, body, text } = await doors[0].call("GET", path, { token });
+	assert.equal(status, 200, text);
+	return body[measure];
+}
+
+const creates = (spec: object = {}): Order[] =>
+	Array.from({ length: many }, (_, index) => ({
+		path: "/v1/environments",
+		body: { name: `new-${index}`, ...spec },
+	}));
+
+const verbs = (
+	ids: readonly EnvironmentId[],
+	verb: string,
+	body?: object,
+): Order[] =>
+	ids.map((id) => ({
+		path: `/v1/environments/${id}:${verb}`,
+		...(body && { body }),
+	}));
+
+test("creates stay within the number of environments", async () => {
+	const person = await givenOperator();
+	await limit(person, { environments: 7 });
+	assert.equal(await race(person, creates(), "environments"), 7);
+	assert.deepEqual(await readUsed(person, "environments"), {
+		limit: 7,
+		used: 7,
+	});
+});
+
+test("wakes stay within the number of those that are awake", async () => {
+	const person = await givenOperator();
+	const asleep = await givenMany(person, "hibernated");
+	await limit(person, { activeEnvironments: 5 });
+	const woken = await race(person, verbs(asleep, "wake"), "activeEnvironments");
+	assert.equal(woken, 5);
+	assert.deepEqual(await readUsed(person, "activeEnvironments"), {
+		limit: 5,
+		used: 5,
+	});
+});
+
+test("upgrades to a larger size stay within the CPU", async () => {
+	const person = await givenOperator();
+	const ready = await givenMany(person, "ready");
+	const [small, large] = [demandOf("small"), demandOf("ha")];
+	const used = (many - 3) * small.cpuMillis + 3 * large.cpuMillis;
+	await limit(person, { cpuMillis: used + 1 });
+	const upgrades = verbs(ready, "upgrade", { size: "ha" });
+	assert.equal(await race(person, upgrades, "cpuMillis"), 3);
+	assert.deepEqual(await readUsed(person, "cpuMillis"), {
+		limit: used + 1,
+		used,
+	});
+});
+
+test("creates stay within the memory", async () => {
+	const person = await givenOperator();
+	const { memoryMiB } = demandOf("ha");
+	await limit(person, { memoryMiB: 4 * memoryMiB + 1 });
+	const orders = creates({ size: "ha" });
+	assert.equal(await race(person, orders, "memoryMiB"), 4);
+});
+
+test("backups stay within the operations of an hour, and what gives something back is let through", async () => {
+	const person = await givenOperator();
+	const [first = "", second = "", ...rest] = await givenMany(person, "ready");
+	await limit(person, { operationsPerHour: many + 6 });
+	const backups = verbs(rest as EnvironmentId[], "backup");
+	assert.equal(await race(person, backups, "operationsPerHour"), 6);
+	const { token } = person;
+	const path = `/v1/environments/${first}`;
+	for (const [method, target] of [
+		["DELETE", path],
+		["POST", `/v1/environments/${second}:hibernate`],
+	] as const) {
+		const answer = await doors[1].call(method, target, { token });
+		assert.equal(answer.status, 202, answer.text);
+	}
+	assert.deepEqual(await readUsed(person, "operationsPerHour"), {
+		limit: many + 6,
+		used: many + 8,
+	});
+});
+
+test("creates stay within the operations of an hour", async () => {
+	const person = await givenOperator();
+	await limit(person, { operationsPerHour: 9 });
+	assert.equal(await race(person, creates(), "operationsPerHour"), 9);
+});
+
+test("orders of all kinds together stay within the CPU", async () => {
+	const person = await givenOperator();
+	const { cpuMillis } = demandOf("small");
+	const asleep = await givenMany(person, "hibernated");
+	const waking = asleep.slice(0, 20);
+	await limit(person, { cpuMillis: 11 * cpuMillis });
+	const orders = [
+		...verbs(waking, "wake"),
+		...creates().slice(0, 15),
+		...asleep.slice(20, 35).map((id, index) => ({
+			path: `/v1/environments/${id}:clone`,
+			body: { name: `copy-${index}` },
+		})),
+	];
+	assert.equal(orders.length, many);
+	assert.equal(await race(person, orders, "cpuMillis"), 11);
+});
