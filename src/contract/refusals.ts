@@ -33,7 +33,7 @@ export function listRefusals(endpoint: Endpoint): FailureCode[] {
 		...(params === undefined ? [] : (["not_found"] as const)),
 		...(body === undefined ? [] : withBody),
 		...(response === null ? [] : (["not_acceptable"] as const)),
-		...(orders === undefined ? [] : (["conflict"] as const)),
+		...(orders === undefined ? [] : (["conflict", "quota_exceeded"] as const)),
 		...(refuses ?? []),
 	]);
 	const catalogue = Object.keys(problemKinds) as FailureCode[];

@@ -36,6 +36,7 @@ export const createTenant = {
 	status: 201,
 	response: tenant,
 	refuses: ["conflict"],
+	leadsTo: { findUsage: ["name", "/name"] },
 } as const satisfies Endpoint;
 
 export const changeTenant = {
