@@ -16,6 +16,7 @@ import { rollout, rolloutWithMembers } from "./rollouts.ts";
 import { target } from "./targets.ts";
 import { tenant } from "./tenants.ts";
 import { token } from "./tokens.ts";
+import { delivery, webhook } from "./webhooks.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -23,6 +24,7 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 const answers: Readonly<Record<string, z.ZodType>> = {
 	Backup: backup,
 	Blueprint: blueprint,
+	Delivery: delivery,
 	Environment: environment,
 	Event: event,
 	IdentityRule: identityRule,
@@ -39,6 +41,7 @@ const answers: Readonly<Record<string, z.ZodType>> = {
 	Target: target,
 	Tenant: tenant,
 	Token: token,
+	Webhook: webhook,
 };
 
 export interface Schemas {

@@ -82,6 +82,13 @@ export const createWebhook = {
 	}),
 	status: 201,
 	response: withSecret,
+	refuses: ["quota_exceeded"],
+	leadsTo: {
+		findWebhook: ["id", "/id"],
+		pingWebhook: ["id", "/id"],
+		listDeliveries: ["id", "/id"],
+		deleteWebhook: ["id", "/id"],
+	},
 } as const satisfies Endpoint;
 
 export const listWebhooks = {
@@ -183,4 +190,5 @@ export const redeliver = {
 	params: byId.extend({ delivery: identifier }),
 	status: 200,
 	response: delivery,
+	refuses: ["conflict"],
 } as const satisfies Endpoint;
