@@ -39,6 +39,7 @@ import {
 	retryOperation,
 } from "./operations.ts";
 import { findPreview, previewEnvironment } from "./previews.ts";
+import { findProblem, listProblems } from "./problem-pages.ts";
 import { createRelease, findRelease, listReleases } from "./releases.ts";
 import {
 	abortRollout,
@@ -127,6 +128,8 @@ export const api: readonly Endpoint[] = [
 	listDeliveries,
 	redeliver,
 	deleteWebhook,
+	listProblems,
+	findProblem,
 	checkAlive,
 	checkReady,
 	findVersion,

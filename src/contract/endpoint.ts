@@ -26,6 +26,8 @@ export interface Endpoint {
 	readonly orders?: true;
 	/** What each message of the stream carries, for callers that accept `text/event-stream`. */
 	readonly stream?: z.ZodType;
+	/** Is had as a page for people as well, by callers that accept `text/html`. */
+	readonly page?: true;
 	/** Problems beside those that follow from the rest of the declaration; see `refusals.ts`. */
 	readonly refuses?: readonly FailureCode[];
 	/** Endpoint that takes something of this answer → by which parameter, and where in the answer that is (a JSON Pointer). */

@@ -152,7 +152,7 @@ const referHeaders = (names: readonly HeaderName[]): Json =>
 	);
 
 function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
-	const { status, response, unneeded, stream, permission } = endpoint;
+	const { status, response, unneeded, stream, page, permission } = endpoint;
 	const isGuarded = permission !== null;
 	const orders = endpoint.orders === true;
 	const { schemas } = around;
@@ -172,6 +172,7 @@ function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
 			...(response && {
 				content: {
 					"application/json": { schema: schemas.answer(response) },
+					...(page && { "text/html": { schema: { type: "string" } } }),
 					...(stream && {
 						"text/event-stream": {
 							schema: {

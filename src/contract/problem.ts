@@ -5,8 +5,10 @@ import { failureCodes } from "../failure.ts";
 export const problemMediaType = "application/problem+json";
 
 export const problem = z.strictObject({
-	/** `https://impresario.dev/problems/<code>` */
-	type: z.url(),
+	type: z
+		.string()
+		.meta({ format: "uri-reference" })
+		.describe("Leads to the page of this code, `/problems/{code}`."),
 	/** The same for every problem of this type. */
 	title: z.string(),
 	status: z.int(),

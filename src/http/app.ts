@@ -31,6 +31,7 @@ import { leftoverRoutes } from "./leftovers.ts";
 import { makeMetrics, metricsPath, metricsRoute } from "./metrics.ts";
 import { operationRoutes } from "./operations.ts";
 import { previewRoutes } from "./previews.ts";
+import { problemRoutes } from "./problem-pages.ts";
 import { readPath, refuse } from "./refuse.ts";
 import { rolloutRoutes } from "./rollouts.ts";
 import { secretRoutes } from "./secrets.ts";
@@ -54,6 +55,7 @@ const routes: readonly Route[] = [
 	...identityRuleRoutes,
 	...documentRoutes,
 	...webhookRoutes,
+	...problemRoutes,
 	...healthRoutes,
 ];
 
@@ -115,7 +117,7 @@ const toExpressPath = (path: string): string =>
 	);
 
 function openRequest(
-	{ log }: Context,
+	{ log, publicUrl }: Context,
 	isClosing: () => boolean,
 ): RequestHandler {
 	return (request, response, next) => {
@@ -133,6 +135,7 @@ function openRequest(
 			"Referrer-Policy": "no-referrer",
 		});
 		if (isClosing()) response.set("Connection", "close");
+		response.locals.publicUrl = publicUrl;
 		const startedAt = performance.now();
 		response.once("close", () => {
 			const durationMs = performance.now() - startedAt;
@@ -154,6 +157,15 @@ function openRequest(
 				"request",
 			);
 		});
+		if (request.headers.host === undefined && request.httpVersion !== "1.0") {
+			refuse(
+				log,
+				request,
+				response,
+				refuseInput([{ pointer: "/header/host", message: "is required" }]),
+			);
+			return;
+		}
 		withTrace(trace, next);
 	};
 }

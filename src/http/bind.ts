@@ -88,6 +88,8 @@ export interface Route {
 export function bind<E extends Endpoint>(
 	endpoint: E,
 	handler: Handler<E>,
+	/** The answer as HTML. */
+	render?: (answer: Output<E>) => string,
 ): Route {
 	return {
 		endpoint,
@@ -113,6 +115,8 @@ export function bind<E extends Endpoint>(
 						signal: live.signal,
 						onPing: () => leaveRevoked(context, request, { live, actor }),
 					});
+				} else if (render && wantsPage(endpoint, request)) {
+					response.type("html").send(render(answer as Output<E>));
 				} else {
 					sendAnswer(context, endpoint, response, answer);
 				}
@@ -139,13 +143,19 @@ async function identify(
 	return actor;
 }
 
+const listForms = ({ stream, page }: Endpoint): string[] => [
+	"application/json",
+	...(stream === undefined ? [] : ["text/event-stream"]),
+	...(page === undefined ? [] : ["text/html"]),
+];
+
+const wantsPage = (endpoint: Endpoint, request: Request): boolean =>
+	request.accepts(listForms(endpoint)) === "text/html";
+
 /** Throws `not_acceptable` where the caller takes none of the forms that there are. */
 function requireAcceptable(endpoint: Endpoint, request: Request): void {
 	if (endpoint.response === null) return;
-	const forms = [
-		"application/json",
-		...(endpoint.stream === undefined ? [] : ["text/event-stream"]),
-	];
+	const forms = listForms(endpoint);
 	if (request.accepts(forms) !== false) return;
 	throw new Failure({
 		code: "not_acceptable",

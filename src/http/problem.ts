@@ -7,6 +7,8 @@ export interface Place {
 	/** The path that was asked for. */
 	readonly instance: string;
 	readonly requestId: string;
+	/** Where the service is reached from outside, if that is known. */
+	readonly publicUrl: string | undefined;
 }
 
 /** What may be told of any thrown value. */
@@ -14,7 +16,8 @@ export function presentProblem(error: unknown, place: Place): Problem {
 	const { code, message, untouched, advice, retryable } = recordFailure(error);
 	const { status, title } = problemKinds[code];
 	return {
-		type: `https://impresario.dev/problems/${code}`,
+		// Relative where the service does not know its own address: a caller's Host header must not name the type.
+		type: `${place.publicUrl ?? ""}/problems/${code}`,
 		title,
 		status,
 		detail: message,

@@ -35,6 +35,7 @@ export function refuse(
 	const problem = presentProblem(error, {
 		instance: readPath(request),
 		requestId,
+		publicUrl: response.locals.publicUrl,
 	});
 	countProblem(problem.code);
 	report(log, error, {

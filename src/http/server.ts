@@ -1,10 +1,11 @@
 // The API's door on a port, with a way to close it without losing anyone.
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { publicTargets, type TargetPolicy } from "../domain/webhook.ts";
 import { Failure } from "../failure.ts";
 import { makeApp } from "./app.ts";
 import type { Context } from "./bind.ts";
+import { refuseConnection } from "./broken.ts";
 import { ignoreDenials, type OnDenied } from "./denied.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { makeVerifier, type Verifier } from "./oidc.ts";
@@ -76,9 +77,16 @@ export function makeServer(options: ServerOptions): HttpServer {
 			requestTimeout: limits.requestTimeoutMs,
 			connectionsCheckingInterval: limits.checkEveryMs,
 			keepAliveTimeout: limits.keepAliveTimeoutMs,
+			// The application does, with a problem.
+			requireHostHeader: false,
 		},
 		app,
 	);
+	server.on("clientError", (error, socket) =>
+		refuseConnection(context, error, socket as Socket),
+	);
+	// An expectation that nobody knows is left aside (RFC 9110 §10.1.1 allows it).
+	server.on("checkExpectation", app);
 	return {
 		async listen(address) {
 			const port = await startListening(server, address);

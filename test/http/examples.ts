@@ -33,6 +33,7 @@ export interface Example {
 	readonly name?: string;
 	/** Of the webhook that `id` names. */
 	readonly delivery?: string;
+	readonly code?: string;
 	readonly body?: unknown;
 }
 
@@ -209,6 +210,8 @@ export async function givenExamples(door: Door): Promise<Examples> {
 		listDeliveries: { id: webhook.id },
 		redeliver: webhook,
 		deleteWebhook: { id: spareWebhook },
+		listProblems: {},
+		findProblem: { code: "conflict" },
 		checkAlive: {},
 		checkReady: {},
 		findVersion: {},
@@ -225,6 +228,7 @@ export function composeExample(
 		path: endpoint.path
 			.replace("{id}", id ?? example.id ?? "")
 			.replace("{name}", id ?? example.name ?? "0.6.0")
+			.replace("{code}", example.code ?? "")
 			.replace("{delivery}", example.delivery ?? ""),
 		id: example.id ?? example.name,
 		body: example.body,

@@ -4,7 +4,11 @@ import { problem } from "../../src/contract/problem.ts";
 import { Failure, failureCodes } from "../../src/failure.ts";
 import { presentProblem } from "../../src/http/problem.ts";
 
-const place = { instance: "/v1/things/x", requestId: "req_1" };
+const place = {
+	instance: "/v1/things/x",
+	requestId: "req_1",
+	publicUrl: undefined,
+};
 
 test("every code of a failure has a status and a title of its own kind", () => {
 	const titles = new Set<string>();
@@ -12,7 +16,7 @@ test("every code of a failure has a status and a title of its own kind", () => {
 		const shown = problem.parse(
 			presentProblem(new Failure({ code, message: "m" }), place),
 		);
-		assert.equal(shown.type, `https://impresario.dev/problems/${code}`);
+		assert.equal(shown.type, `/problems/${code}`);
 		assert.equal(shown.code, code);
 		assert.ok(shown.status >= 400 && shown.status < 600);
 		titles.add(shown.title);
@@ -31,7 +35,7 @@ test("a failure tells what is wrong, where, what was left, and what to do", () =
 		cause: new Error("with secrets"),
 	});
 	assert.deepEqual(presentProblem(failure, place), {
-		type: "https://impresario.dev/problems/conflict",
+		type: "/problems/conflict",
 		title: "The state of things forbids it",
 		status: 409,
 		detail: "It is taken.",
@@ -43,6 +47,14 @@ test("a failure tells what is wrong, where, what was left, and what to do", () =
 		untouched: "All of it.",
 		advice: "Take another.",
 	});
+});
+
+test("where the service knows its address, the type is an absolute one", () => {
+	const { type } = presentProblem(
+		new Failure({ code: "conflict", message: "m" }),
+		{ ...place, publicUrl: "https://maestro.example.com" },
+	);
+	assert.equal(type, "https://maestro.example.com/problems/conflict");
 });
 
 test("what is no failure tells nothing of itself", () => {

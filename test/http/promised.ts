@@ -64,6 +64,7 @@ function assertAnswer(endpoint: Endpoint, answer: Seen, said: string): void {
 		return;
 	}
 	const type = headers.get("content-type") ?? "";
+	if (endpoint.page && type.startsWith("text/html")) return;
 	if (endpoint.stream && type.startsWith("text/event-stream")) return;
 	assert.match(type, /^application\/json/, said);
 	assert.deepEqual(endpoint.response.parse(body), body);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
+import { problem } from "../../src/contract/problem.ts";
 import { parseTraceparent } from "../../src/domain/trace.ts";
 import { Failure } from "../../src/failure.ts";
 import { makeServer } from "../../src/http/server.ts";
@@ -152,11 +153,87 @@ test("a client that sends its request drop by drop is let go", async () => {
 		socket.on("error", () => {});
 		socket.write(start);
 		const drip = setInterval(() => socket.write(" "), 20);
-		socket.resume();
+		let answer = "";
+		socket.on("data", (chunk) => {
+			answer += chunk;
+		});
 		await once(socket, "close").finally(() => clearInterval(drip));
 		assert.ok(socket.destroyed, what);
+		const told = readRawProblem(answer);
+		assert.equal(told.status, 408, what);
+		assert.equal(told.code, "request_timeout");
 	}
 	assert.equal((await door.call("GET", "/healthz")).status, 200);
+});
+
+/** What was answered on a socket, which has to be a problem. */
+function readRawProblem(answer: string) {
+	const [head = "", body = ""] = answer.split("\r\n\r\n", 2);
+	assert.match(head, /^content-type: application\/problem\+json/im);
+	assert.match(head, /^connection: close/im);
+	const told = problem.parse(JSON.parse(body));
+	assert.equal(/^x-request-id: (.*)$/im.exec(head)?.[1], told.requestId);
+	assert.ok(head.startsWith(`HTTP/1.1 ${told.status} `));
+	return told;
+}
+
+async function sendRaw(text: string) {
+	const socket = connect(door.port, "127.0.0.1");
+	let answer = "";
+	socket.on("data", (chunk) => {
+		answer += chunk;
+	});
+	socket.write(text);
+	await once(socket, "close");
+	return readRawProblem(answer);
+}
+
+for (const [what, text, status, code] of [
+	["what is no HTTP", "EHLO mail.example.com\r\n\r\n", 400, "invalid_request"],
+	[
+		"a method that HTTP does not have",
+		"FETCH / HTTP/1.1\r\nHost: x\r\n\r\n",
+		400,
+		"invalid_request",
+	],
+	[
+		"a length that is none",
+		"POST /v1/tokens HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+		400,
+		"invalid_request",
+	],
+	[
+		"a request without a host",
+		"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n",
+		400,
+		"invalid_request",
+	],
+	[
+		"headers that are too large",
+		`GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: ${"a".repeat(20_000)}\r\n\r\n`,
+		431,
+		"header_fields_too_large",
+	],
+] as const) {
+	test(`${what} is answered with a problem`, async () => {
+		const told = await sendRaw(text);
+		assert.equal(told.status, status);
+		assert.equal(told.code, code);
+		assert.ok(told.advice);
+	});
+}
+
+test("an expectation that nobody knows is left aside", async () => {
+	const socket = connect(door.port, "127.0.0.1");
+	let answer = "";
+	socket.on("data", (chunk) => {
+		answer += chunk;
+	});
+	socket.write(
+		"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nConnection: close\r\n\r\n",
+	);
+	await once(socket, "close");
+	assert.match(answer, /^HTTP\/1.1 200 /);
 });
 
 test("without its database the service is alive, not ready, and says what it lacks", async () => {

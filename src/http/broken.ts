@@ -1,0 +1,94 @@
+// What is no request, or does not become one in time: it never reaches Express, and is answered on the socket itself.
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { problemMediaType } from "../contract/problem.ts";
+import { createSuffix } from "../domain/ids.ts";
+import { createSpan, formatTraceparent } from "../domain/trace.ts";
+import { Failure } from "../failure.ts";
+import { presentProblem } from "./problem.ts";
+import type { DoorLog } from "./refuse.ts";
+
+const untouched = "Nothing was changed.";
+
+function explain(code: string | undefined): Failure {
+	switch (code) {
+		case "ERR_HTTP_REQUEST_TIMEOUT":
+			return new Failure({
+				code: "request_timeout",
+				message: "The request was not complete within its time.",
+				untouched,
+				advice: "Send it again, on a connection that is fast enough.",
+				retryable: true,
+			});
+		case "HPE_HEADER_OVERFLOW":
+			return new Failure({
+				code: "header_fields_too_large",
+				message: "The headers have more bytes than the service reads.",
+				untouched,
+				advice: "Send fewer or shorter headers.",
+			});
+		case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+			return new Failure({
+				code: "payload_too_large",
+				message: "The body's chunks say more of themselves than they may.",
+				untouched,
+				advice: "Send chunks without extensions.",
+			});
+		default:
+			return new Failure({
+				code: "invalid_request",
+				message: "What came is not an HTTP/1.1 request.",
+				untouched,
+				advice: "Look at what sends it, and at proxies in between.",
+			});
+	}
+}
+
+/** For node's `clientError`. Answers, unless an answer has begun or nobody is there any more, and closes the connection. */
+export function refuseConnection(
+	{
+		log,
+		publicUrl,
+	}: { readonly log: DoorLog; readonly publicUrl: string | undefined },
+	error: NodeJS.ErrnoException,
+	socket: Socket,
+): void {
+	if (!socket.writable || error.code === "ECONNRESET" || hasBegun(socket)) {
+		socket.destroy();
+		return;
+	}
+	const requestId = `req_${createSuffix(20)}`;
+	const trace = createSpan(undefined);
+	const problem = presentProblem(explain(error.code), {
+		instance: "/",
+		requestId,
+		publicUrl,
+	});
+	const body = JSON.stringify(problem);
+	const { status } = problem;
+	log.info(
+		{ requestId, traceId: trace.traceId, status, reason: error.code },
+		"a connection was refused",
+	);
+	socket.end(
+		[
+			`HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+			`Content-Type: ${problemMediaType}`,
+			`Content-Length: ${Buffer.byteLength(body)}`,
+			`X-Request-Id: ${requestId}`,
+			`traceparent: ${formatTraceparent(trace)}`,
+			"Cache-Control: no-store",
+			"X-Content-Type-Options: nosniff",
+			"Connection: close",
+			"",
+			body,
+		].join("\r\n"),
+	);
+}
+
+/** Node keeps the answer that is under way with its socket. */
+const hasBegun = (
+	socket: Socket & {
+		readonly _httpMessage?: { readonly headersSent: boolean };
+	},
+): boolean => socket._httpMessage?.headersSent === true;
