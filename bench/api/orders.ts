@@ -1,5 +1,6 @@
 // One caller with a connection of its own. Plain node:http: a heavier client would take the processor from
 // the service, and that would be measured.
+import { randomUUID } from "node:crypto";
 import { Agent, type IncomingMessage, request } from "node:http";
 
 export interface Orderer {
@@ -42,6 +43,7 @@ function send(
 			headers: {
 				authorization: `Bearer ${call.token}`,
 				"content-type": "application/json",
+				"idempotency-key": randomUUID(),
 				"content-length": Buffer.byteLength(call.body),
 			},
 		});

@@ -1,4 +1,5 @@
 // A client of the HTTP API over fetch.
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface Service {
@@ -24,6 +25,8 @@ export async function callApi(
 		method,
 		headers: {
 			authorization: `Bearer ${service.token}`,
+			// Each call is a request of its own.
+			...(method !== "GET" && { "idempotency-key": `"${randomUUID()}"` }),
 			...(body !== undefined && { "content-type": "application/json" }),
 		},
 		...(body !== undefined && { body: JSON.stringify(body) }),

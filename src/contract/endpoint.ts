@@ -24,6 +24,8 @@ export interface Endpoint {
 	readonly unneeded?: z.ZodType;
 	/** Answers with an operation that has yet to be carried out, and says where to look for it. */
 	readonly orders?: true;
+	/** Machines have to send an Idempotency-Key, which all mutations take. */
+	readonly machinesNeedKey?: true;
 	/** What each message of the stream carries, for callers that accept `text/event-stream`. */
 	readonly stream?: z.ZodType;
 	/** Is had as a page for people as well, by callers that accept `text/html`. */

@@ -164,6 +164,7 @@ export const createEnvironment = {
 	status: 202,
 	response: operation,
 	orders: true,
+	machinesNeedKey: true,
 } as const satisfies Endpoint;
 
 export const listEnvironments = {

@@ -50,6 +50,12 @@ export const headers = {
 		required: false,
 		schema: text,
 	},
+	"Idempotency-Replayed": {
+		description:
+			"`true`: this is the answer to an earlier request with the same Idempotency-Key.",
+		required: false,
+		schema: text,
+	},
 	"WWW-Authenticate": {
 		description: "How to say who calls (RFC 6750).",
 		required: true,
@@ -67,8 +73,10 @@ export function listHeaders(answer: {
 	readonly isGuarded: boolean;
 	readonly status: number;
 	readonly orders: boolean;
+	/** It may be one that was kept under a key. */
+	readonly isKeyed?: boolean;
 }): HeaderName[] {
-	const { isGuarded, status, orders } = answer;
+	const { isGuarded, status, orders, isKeyed } = answer;
 	return [
 		...everywhere,
 		...(isGuarded ? counted : []),
@@ -76,6 +84,7 @@ export function listHeaders(answer: {
 		...(orders || status === 429 || status === 503
 			? (["Retry-After"] as const)
 			: []),
+		...(isKeyed ? (["Idempotency-Replayed"] as const) : []),
 		...(status === 401 ? (["WWW-Authenticate"] as const) : []),
 	];
 }

@@ -8,6 +8,7 @@ import { type HeaderName, headers, listHeaders } from "./headers.ts";
 import { problem, problemMediaType } from "./problem.ts";
 import { problemKinds } from "./problems.ts";
 import { listRefusals } from "./refusals.ts";
+import { describeRequestHeaders, takesKey } from "./request-headers.ts";
 import { describeField, describeSchemas, type Schemas } from "./schemas.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -99,6 +100,7 @@ function describeEndpoint(endpoint: Endpoint, around: Surroundings): Json {
 		parameters: [
 			...describeParameters(endpoint.params, "path"),
 			...describeParameters(endpoint.query, "query"),
+			...describeRequestHeaders(endpoint),
 		],
 		...(body && {
 			requestBody: {
@@ -156,19 +158,22 @@ function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
 	const isGuarded = permission !== null;
 	const orders = endpoint.orders === true;
 	const { schemas } = around;
+	const isKeyed = takesKey(endpoint);
 	return {
 		...(unneeded && {
 			200: {
 				description: "There is nothing to do.",
 				headers: referHeaders(
-					listHeaders({ isGuarded, status: 200, orders: false }),
+					listHeaders({ isGuarded, status: 200, orders: false, isKeyed }),
 				),
 				content: { "application/json": { schema: schemas.answer(unneeded) } },
 			},
 		}),
 		[status]: {
 			description: descriptions[status],
-			headers: referHeaders(listHeaders({ isGuarded, status, orders })),
+			headers: referHeaders(
+				listHeaders({ isGuarded, status, orders, isKeyed }),
+			),
 			...(response && {
 				content: {
 					"application/json": { schema: schemas.answer(response) },

@@ -143,7 +143,7 @@ export const problemKinds: Readonly<Record<FailureCode, ProblemKind>> = {
 		status: 422,
 		title: "The idempotency key belongs to another request",
 		happened:
-			"A request with the same Idempotency-Key was answered before, and its body was another one.",
+			"A request with the same Idempotency-Key was answered before, and its path, query or body was another one, or another caller of the tenant sent it.",
 		untouched: nothing,
 		advice: "Use a new key for a new request.",
 	},

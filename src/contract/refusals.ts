@@ -2,6 +2,7 @@
 import type { FailureCode } from "../failure.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { problemKinds } from "./problems.ts";
+import { takesKey } from "./request-headers.ts";
 
 /** Of every endpoint, by the connection and the wrapper around its handler. */
 const always: readonly FailureCode[] = [
@@ -24,6 +25,11 @@ const withBody: readonly FailureCode[] = [
 	"unsupported_media_type",
 ];
 
+const keyed: readonly FailureCode[] = [
+	"idempotency_key_reused",
+	"idempotency_key_in_use",
+];
+
 /** Each once, in the order of the catalogue. */
 export function listRefusals(endpoint: Endpoint): FailureCode[] {
 	const { permission, params, body, response, orders, refuses } = endpoint;
@@ -34,6 +40,8 @@ export function listRefusals(endpoint: Endpoint): FailureCode[] {
 		...(body === undefined ? [] : withBody),
 		...(response === null ? [] : (["not_acceptable"] as const)),
 		...(orders === undefined ? [] : (["conflict", "quota_exceeded"] as const)),
+		...(takesKey(endpoint) ? keyed : []),
+		...(endpoint.machinesNeedKey ? (["idempotency_key_missing"] as const) : []),
 		...(refuses ?? []),
 	]);
 	const catalogue = Object.keys(problemKinds) as FailureCode[];

@@ -13,12 +13,15 @@ import type { TargetPolicy } from "../domain/webhook.ts";
 import { Failure } from "../failure.ts";
 import type { Feed } from "../feed/listen.ts";
 import { countStream } from "../metrics.ts";
+import type { Answers } from "../operations/answer-once.ts";
 import type { Reach } from "../operations/reach.ts";
 import type { VerbContext } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
+import { checkAnswer, composeAnswer, sendAnswer } from "./answer.ts";
 import { checkPermission, loadActor, mayTheSame } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { type OnDenied, tellDenied } from "./denied.ts";
+import { answerKeyed, readKey } from "./idempotency.ts";
 import type { Limits } from "./limits.ts";
 import type { Verifier } from "./oidc.ts";
 import type { Gate } from "./rate-limit.ts";
@@ -30,6 +33,8 @@ export interface Context {
 	readonly db: Db;
 	readonly feed: Feed;
 	readonly verbs: VerbContext;
+	/** Answers of requests that have a key. */
+	readonly answers: Answers;
 	/** To look at the targets themselves. */
 	readonly reach: Reach;
 	/** Where webhooks may lead. */
@@ -101,24 +106,39 @@ export function bind<E extends Endpoint>(
 				actor = await identify(context, endpoint, request, response);
 				checkPermission(actor, endpoint.permission);
 				requireAcceptable(endpoint, request);
+				const body = endpoint.body && (await readBody(request));
 				const input = parseInput(endpoint, {
 					params: request.params,
 					query: readSearch(request.originalUrl),
-					body: endpoint.body && (await readBody(request)),
+					body,
 				});
+				const key = actor && readKey(endpoint, actor, request);
 				const call = { actor, live, ...input } as Call<E>;
-				const answer: unknown = await handler(context, call);
-				if (live !== null && isStream(answer)) {
+				const keyed = { endpoint, actor, key, content: { ...input, body } };
+				const { answer, isReplayed } = await answerKeyed(
+					context,
+					keyed,
+					async (inside) => {
+						const answer: unknown = await handler(inside, call);
+						return isStream(answer)
+							? answer
+							: composeAnswer(inside, endpoint, answer);
+					},
+				);
+				if (!isStream(answer)) {
+					if (render && wantsPage(endpoint, request)) {
+						response.type("html").send(render(answer.body as Output<E>));
+						return;
+					}
+					if (isReplayed) response.set("Idempotency-Replayed", "true");
+					sendAnswer(response, answer);
+				} else if (live !== null) {
 					const events = checkEach(context, endpoint, answer.stream);
 					await sendStream(response, events, {
 						...context.limits,
 						signal: live.signal,
 						onPing: () => leaveRevoked(context, request, { live, actor }),
 					});
-				} else if (render && wantsPage(endpoint, request)) {
-					response.type("html").send(render(answer as Output<E>));
-				} else {
-					sendAnswer(context, endpoint, response, answer);
 				}
 			} catch (error) {
 				const attempt = { endpoint, actor, error, request, response };
@@ -226,55 +246,6 @@ function leaveRevoked(
 
 const isStream = (answer: unknown): answer is EventStream =>
 	typeof answer === "object" && answer !== null && "stream" in answer;
-
-const isNothing = (answer: unknown): answer is { readonly unneeded: unknown } =>
-	typeof answer === "object" && answer !== null && "unneeded" in answer;
-
-function sendAnswer(
-	context: Context,
-	endpoint: Endpoint,
-	response: Response,
-	answer: unknown,
-): void {
-	if (endpoint.unneeded !== undefined && isNothing(answer)) {
-		const nothing = checkAnswer(context, endpoint.unneeded, answer.unneeded);
-		response.status(200).json(nothing);
-		return;
-	}
-	response.status(endpoint.status);
-	if (endpoint.response === null) {
-		response.end();
-		return;
-	}
-	const checked = checkAnswer(context, endpoint.response, answer);
-	if (endpoint.orders) {
-		const { id } = answer as { readonly id: string };
-		const location = `/v1/operations/${id}`;
-		response.set({
-			Location: location,
-			"Operation-Location": location,
-			"Retry-After": "1",
-		});
-	}
-	response.json(checked);
-}
-
-/**
- * The answer as its schema has it, with its defaults. One that breaks its promise is our bug. It is not sent: what is too
- * much in it might be a secret.
- */
-function checkAnswer(
-	context: Context,
-	schema: Pick<NonNullable<Endpoint["response"]>, "safeParse">,
-	answer: unknown,
-): unknown {
-	if (!context.checkAnswers) return answer;
-	const result = schema.safeParse(answer);
-	if (result.success) return result.data;
-	throw new Error("an answer does not match its schema", {
-		cause: result.error,
-	});
-}
 
 async function* checkEach(
 	context: Context,

@@ -57,6 +57,8 @@ export function refuse(
 				: 'Bearer realm="impresario", error="invalid_token"',
 		);
 	}
+	if (problem.code === "idempotency_key_in_use")
+		response.set("Retry-After", "1");
 	if (problem.status === 503) response.set("Retry-After", retryAfterSeconds);
 	response.status(problem.status).type(problemMediaType).json(problem);
 }

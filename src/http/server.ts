@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { publicTargets, type TargetPolicy } from "../domain/webhook.ts";
 import { Failure } from "../failure.ts";
+import { makeAnswers } from "../operations/answer-once.ts";
 import { makeApp } from "./app.ts";
 import type { Context } from "./bind.ts";
 import { refuseConnection } from "./broken.ts";
@@ -12,6 +13,7 @@ import { makeVerifier, type Verifier } from "./oidc.ts";
 import { type Gate, openGate } from "./rate-limit.ts";
 
 type Optional =
+	| "answers"
 	| "checkAnswers"
 	| "limits"
 	| "streams"
@@ -65,6 +67,7 @@ export function makeServer(options: ServerOptions): HttpServer {
 		servesMetrics: true,
 		webhookTargets: publicTargets,
 		...options,
+		answers: makeAnswers(options.verbs),
 		limits,
 		streams,
 	};

@@ -12,7 +12,7 @@ import {
 	keepOrder,
 	noteApproval,
 } from "../store/approvals.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import { lockEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
 import { findOperation } from "../store/operations.ts";
@@ -41,7 +41,7 @@ export async function approveOperation(
 	actor: Actor,
 	operation: Operation,
 ): Promise<Operation> {
-	const approved = await context.db.transaction().execute(async (trx) => {
+	const approved = await transact(context.db, async (trx) => {
 		const inside = { ...context, db: trx, sender: silentSender };
 		const environment = await lockEnvironment(trx, operation.environment);
 		const awaiting = await loadAwaiting(trx, actor, operation);
@@ -81,7 +81,7 @@ export async function rejectOperation(
 	operation: Operation,
 ): Promise<Operation> {
 	const { id, environment, kind } = operation;
-	return db.transaction().execute(async (trx) => {
+	return transact(db, async (trx) => {
 		await lockEnvironment(trx, environment);
 		await loadAwaiting(trx, actor, operation);
 		const ended = await cancelQueued(trx, id, actor.name);

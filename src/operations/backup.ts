@@ -3,6 +3,7 @@ import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import { transact } from "../store/db.ts";
 import { lockEnvironment } from "../store/environments.ts";
 import { findNextQueued, findOperation } from "../store/operations.ts";
 import { nudge, request, type VerbContext } from "./request.ts";
@@ -16,7 +17,7 @@ export async function backUpEnvironment(
 	actor: Actor,
 	environment: Environment,
 ): Promise<Operation> {
-	const operation = await context.db.transaction().execute(async (trx) => {
+	const operation = await transact(context.db, async (trx) => {
 		const current = await lockEnvironment(trx, environment.id);
 		const reason = refusal("backup", current);
 		if (reason !== undefined) {

@@ -1,6 +1,7 @@
 // An order that is bound to a preview is what was previewed, or nothing: it is refused when anything that the preview was
 // worked out from has moved since. Asked inside the verb's transaction, which holds the environment.
 import { createHmac, hkdfSync } from "node:crypto";
+import { writeCanonically } from "../domain/canonical.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { PreviewedVerb } from "../domain/preview.ts";
@@ -145,19 +146,11 @@ export function digestOrder(
 	body: object,
 ): Buffer {
 	const key = hkdfSync("sha256", sealKey.key, "", "previewed orders", 32);
+	// `previewId` binds and is no part of what is ordered.
+	const ordered = Object.fromEntries(
+		Object.entries(body).filter(([name]) => name !== "previewId"),
+	);
 	return createHmac("sha256", Buffer.from(key))
-		.update(`${verb}\n${writeCanonically(body)}`)
+		.update(`${verb}\n${writeCanonically(ordered)}`)
 		.digest();
-}
-
-/** JSON whose keys are in order. `previewId` binds and is no part of what is ordered. */
-function writeCanonically(body: object): string {
-	return JSON.stringify(body, (key, value: unknown) => {
-		if (key === "previewId") return undefined;
-		return typeof value === "object" && value !== null && !Array.isArray(value)
-			? Object.fromEntries(
-					Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)),
-				)
-			: value;
-	});
 }

@@ -6,12 +6,11 @@ import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { countEnd } from "../metrics.ts";
 import { forgetOrder } from "../store/approvals.ts";
-import type { Db } from "../store/db.ts";
+import { attempt, type Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
-import { findOperation } from "../store/operations.ts";
+import { findNextQueued, findOperation } from "../store/operations.ts";
 import { cancelQueued, requestCancel } from "../store/wishes.ts";
-import { nudgeNext } from "./claim.ts";
 import { restoreLifecycle } from "./lifecycle.ts";
 import { nudge, type VerbContext } from "./request.ts";
 
@@ -56,16 +55,18 @@ async function endQueued(
 	actor: Actor,
 	{ id, environment, kind }: Operation,
 ): Promise<Operation | undefined> {
-	const cancelled = await context.db.transaction().execute(async (trx) => {
+	const ended = await attempt(context.db, async (trx) => {
 		const current = await lockEnvironment(trx, environment);
-		return cancelLocked(trx, current, { id, kind, by: actor.name });
+		const by = actor.name;
+		const cancelled = await cancelLocked(trx, current, { id, kind, by });
+		return (
+			cancelled && { cancelled, next: await findNextQueued(trx, environment) }
+		);
 	});
-	if (cancelled !== undefined) {
-		countEnd(cancelled, "cancelled");
-		// Others of the environment may stand behind it. A message that is lost is sent again by the sweep.
-		nudgeNext(context, environment).catch(() => {});
-	}
-	return cancelled;
+	if (ended !== undefined) countEnd(ended.cancelled, "cancelled");
+	// Others of the environment may stand behind it. A message that is lost is sent again by the sweep.
+	if (ended?.next !== undefined) void context.sender.enqueue(ended.next, 0);
+	return ended?.cancelled;
 }
 
 /** In a transaction of the caller's, who holds the environment. Undefined when it is not queued any more. */
@@ -99,7 +100,7 @@ async function ask(
 	actor: Actor,
 	{ id, environment }: Operation,
 ): Promise<Operation | undefined> {
-	const asked = await context.db.transaction().execute(async (trx) => {
+	const asked = await attempt(context.db, async (trx) => {
 		const cancelling = await requestCancel(trx, id, actor.name);
 		if (cancelling === undefined) return undefined;
 		await appendEvents(trx, { environment, operation: id }, [

@@ -23,7 +23,7 @@ import type { BlueprintName, CloneOrder } from "../domain/spec.ts";
 import type { Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { findBackup, listBackups } from "../store/backups.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import {
 	loadEnvironmentTarget,
 	loadEnvironmentTenant,
@@ -56,7 +56,7 @@ export async function cloneEnvironment(
 		readonly order: CloneOrder;
 	},
 ): Promise<Cloned> {
-	const cloned = await context.db.transaction().execute(async (trx) => {
+	const cloned = await transact(context.db, async (trx) => {
 		const inside = { ...context, db: trx };
 		const source = await lockEnvironment(trx, wish.environment.id);
 		const reason = refuseClone(source);

@@ -8,13 +8,12 @@ import { findTtlError, readDuration } from "../domain/expiry.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import { loadEnvironment, lockEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
 import { loadSurroundings, setExpiry } from "../store/expiries.ts";
-import { findOpenOperation } from "../store/operations.ts";
+import { findNextQueued, findOpenOperation } from "../store/operations.ts";
 import { cancelLocked } from "./cancel.ts";
-import { nudgeNext } from "./claim.ts";
 import type { VerbContext } from "./request.ts";
 
 /**
@@ -31,26 +30,25 @@ export async function extendEnvironment(
 ): Promise<Environment> {
 	const { ttl } = order;
 	const { id } = order.environment;
-	const { extended, isFreed } = await context.db
-		.transaction()
-		.execute(async (trx) => {
-			const current = await lockEnvironment(trx, id);
-			const { settings } = await loadSurroundings(trx, id);
-			const error = findTtlError(ttl, settings);
-			if (error !== undefined) throw refuseTtl(error);
-			const isFreed = await takeBackEnd(trx, current, actor);
-			const reason = isFreed ? undefined : refusal("extend", current);
-			if (reason !== undefined) throw refuse(reason);
-			await setExpiry(trx, id, ttl === null ? null : readDuration(ttl));
-			const extended = await loadEnvironment(trx, id);
-			const expiresAt = extended.expiresAt?.toISOString() ?? null;
-			await appendEvents(trx, { environment: id, operation: null }, [
-				{ type: "environment.extended", data: { expiresAt, by: actor.name } },
-			]);
-			return { extended, isFreed };
-		});
+	const { extended, next } = await transact(context.db, async (trx) => {
+		const current = await lockEnvironment(trx, id);
+		const { settings } = await loadSurroundings(trx, id);
+		const error = findTtlError(ttl, settings);
+		if (error !== undefined) throw refuseTtl(error);
+		const isFreed = await takeBackEnd(trx, current, actor);
+		const reason = isFreed ? undefined : refusal("extend", current);
+		if (reason !== undefined) throw refuse(reason);
+		await setExpiry(trx, id, ttl === null ? null : readDuration(ttl));
+		const extended = await loadEnvironment(trx, id);
+		const expiresAt = extended.expiresAt?.toISOString() ?? null;
+		await appendEvents(trx, { environment: id, operation: null }, [
+			{ type: "environment.extended", data: { expiresAt, by: actor.name } },
+		]);
+		const next = isFreed ? await findNextQueued(trx, id) : undefined;
+		return { extended, next };
+	});
 	// Others may stand behind what was taken back. A message that is lost is sent again by the sweep.
-	if (isFreed) nudgeNext(context, id).catch(() => {});
+	if (next !== undefined) void context.sender.enqueue(next, 0);
 	return extended;
 }
 

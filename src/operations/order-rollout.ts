@@ -3,7 +3,7 @@ import { createRolloutId, type RolloutId } from "../domain/ids.ts";
 import type { Rollout, RolloutOrder } from "../domain/rollout.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import { findRelease } from "../store/releases.ts";
 import {
 	createRollout,
@@ -19,7 +19,7 @@ export async function orderRollout(
 	order: RolloutOrder,
 ): Promise<Rollout> {
 	const id = createRolloutId();
-	await db.transaction().execute(async (trx) => {
+	await transact(db, async (trx) => {
 		if ((await findRelease(trx, order.release)) === undefined)
 			throw refuseOrder(
 				"/release",
@@ -54,7 +54,7 @@ export async function resumeRollout(
 	actor: Actor,
 	{ id }: Rollout,
 ): Promise<Rollout> {
-	await db.transaction().execute(async (trx) => {
+	await transact(db, async (trx) => {
 		const current = await lockRollout(trx, id, { skipsLocked: false });
 		if (current?.state !== "paused")
 			throw refuse(
@@ -79,7 +79,7 @@ export async function abortRollout(
 	rollout: Rollout,
 ): Promise<Rollout> {
 	const { id } = rollout;
-	await db.transaction().execute(async (trx) => {
+	await transact(db, async (trx) => {
 		const current = await lockRollout(trx, id, { skipsLocked: false });
 		if (current === undefined) {
 			if ((await loadRollout(trx, id)).abortedBy !== null) return;

@@ -12,7 +12,7 @@ import {
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { open, type SealKey, seal } from "../seal.ts";
-import { type Db, rehearse } from "../store/db.ts";
+import { type Db, rehearse, transact } from "../store/db.ts";
 import { lockEnvironment } from "../store/environments.ts";
 import {
 	createPreview,
@@ -53,15 +53,9 @@ export async function previewOrder(
 	actor: Actor,
 	wanted: Wanted,
 ): Promise<Operation | Unneeded> {
-	const answer = await context.db
-		.transaction()
-		.execute((trx) =>
-			previewLocked(
-				{ ...context, db: trx, sender: silentSender },
-				actor,
-				wanted,
-			),
-		);
+	const answer = await transact(context.db, (trx) =>
+		previewLocked({ ...context, db: trx, sender: silentSender }, actor, wanted),
+	);
 	if (!isUnneeded(answer)) nudge(context, answer);
 	return answer;
 }

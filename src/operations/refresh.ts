@@ -4,6 +4,7 @@ import { type Environment, refusal } from "../domain/environment.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
 import type { Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
+import { transact } from "../store/db.ts";
 import { lockEnvironment } from "../store/environments.ts";
 import { findOpenOperation } from "../store/operations.ts";
 import { nudge, request, type VerbContext } from "./request.ts";
@@ -26,9 +27,9 @@ export async function refreshEnvironment(
 		readonly options: RefreshOptions;
 	},
 ): Promise<Operation> {
-	const operation = await context.db
-		.transaction()
-		.execute((trx) => orderRefresh({ ...context, db: trx }, actor, order));
+	const operation = await transact(context.db, (trx) =>
+		orderRefresh({ ...context, db: trx }, actor, order),
+	);
 	nudge(context, operation);
 	return operation;
 }

@@ -8,7 +8,7 @@ import {
 import { isFinal, mayBeRetried, type Operation } from "../domain/operation.ts";
 import type { Actor } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { findOperation } from "../store/operations.ts";
 import { findFollower } from "../store/wishes.ts";
@@ -25,7 +25,7 @@ export async function retryOperation(
 	actor: Actor,
 	{ id, environment: place }: Operation,
 ): Promise<Operation> {
-	const retried = await context.db.transaction().execute(async (trx) => {
+	const retried = await transact(context.db, async (trx) => {
 		const environment = await lockEnvironment(trx, place);
 		const operation = await findOperation(trx, id, undefined);
 		if (operation === undefined) throw new Error(`${id} is gone`);

@@ -11,6 +11,7 @@ import type { SecretName } from "../domain/secret.ts";
 import type { RotateOrder } from "../domain/spec.ts";
 import type { Orderer } from "../domain/tenant.ts";
 import { Failure, type FieldError } from "../failure.ts";
+import { transact } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
 import { loadBegunRevision } from "../store/revisions.ts";
@@ -34,7 +35,7 @@ export async function rotateSecrets(
 		readonly order: RotateOrder;
 	},
 ): Promise<Operation> {
-	const operation = await context.db.transaction().execute(async (trx) => {
+	const operation = await transact(context.db, async (trx) => {
 		const current = await lockEnvironment(trx, environment.id);
 		const reason = refusal("rotate", current);
 		if (reason !== undefined) throw refuse(reason);

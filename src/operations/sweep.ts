@@ -19,6 +19,7 @@ import { forgetOrder } from "../store/approvals.ts";
 import type { Db } from "../store/db.ts";
 import { lockEnvironment, updateEnvironment } from "../store/environments.ts";
 import { appendEvents } from "../store/events.ts";
+import { forgetAnswers } from "../store/idempotency-keys.ts";
 import {
 	closeAbandoned,
 	listOverdue,
@@ -34,6 +35,8 @@ const forgottenAfterMs = 10_000;
 /** Of one that waits because all workers have enough to do, a message is sent at least so often. */
 const atLeastEveryMs = 60_000;
 const batch = 200;
+/** Kept answers that are thrown away by one pass, after their time. */
+const forgottenAnswers = 5_000;
 
 export interface SweepContext {
 	readonly db: Db;
@@ -49,6 +52,7 @@ export async function sweep(
 	const { ends, ordered } = await endOverdue(context);
 	for (const { operation, state } of ends) countEnd(operation, state);
 	await forgetWishes(context.db);
+	await forgetAnswers(context.db, forgottenAnswers);
 	const forgotten = await takeForgotten(context.db, {
 		afterMs: forgottenAfterMs,
 		atLeastEveryMs,

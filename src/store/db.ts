@@ -374,6 +374,15 @@ export interface Tables {
 		created_at: Time;
 		attempted_at: OptionalTime;
 	};
+	idempotency_keys: {
+		tenant_id: TenantId;
+		endpoint: string;
+		key: string;
+		caller: CallerId;
+		digest: Buffer;
+		answer: Buffer | null;
+		expires_at: ColumnType<Date, Date, Date>;
+	};
 	installation: { name: string; value: Buffer };
 	events: {
 		environment_id: EnvironmentId;
@@ -432,6 +441,24 @@ export function openDatabase(options: {
 export const transact = <T>(db: Db, work: (trx: Db) => Promise<T>) =>
 	db.isTransaction ? work(db) : db.transaction().execute(work);
 
+/**
+ * `transact` for what may come to nothing: where `work` finds undefined nothing is written, and no lock that it took is
+ * held any longer, whosever the transaction is.
+ */
+export async function attempt<T>(
+	db: Db,
+	work: (trx: Db) => Promise<T | undefined>,
+): Promise<T | undefined> {
+	if (!db.isTransaction) return db.transaction().execute(work);
+	await sql`savepoint attempt`.execute(db);
+	const found = await work(db);
+	await (found === undefined
+		? sql`rollback to savepoint attempt`
+		: sql`release savepoint attempt`
+	).execute(db);
+	return found;
+}
+
 /** Does something within a transaction and takes back what it wrote, but not what it found out. */
 export async function rehearse<T>(trx: Db, work: () => Promise<T>): Promise<T> {
 	await sql`savepoint rehearsal`.execute(trx);
@@ -480,6 +507,10 @@ export function violatedIndex(error: unknown): string | undefined {
 		? error.constraint
 		: undefined;
 }
+
+/** Whether a lock was waited for as long as `lock_timeout` allows. */
+export const isLockTimeout = (error: unknown): boolean =>
+	error instanceof pg.DatabaseError && error.code === "55P03";
 
 // Class 08: connection; 57P: shut down or starting; 53: out of resources (PostgreSQL manual, appendix A).
 // 40001, 40P01, 55P03, 57014, 25P03: given up for somebody else's sake; the same attempt may succeed.

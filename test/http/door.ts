@@ -1,5 +1,5 @@
 // The API on a free port, on a database of its own, with two tenants and someone of every role.
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { makeCluster } from "../../src/cluster/connect.ts";
 import type { KeptBackup } from "../../src/domain/backup.ts";
 import type { EnvironmentId, OperationId } from "../../src/domain/ids.ts";
@@ -238,6 +238,11 @@ async function call(
 		headers: {
 			...(request.token && { authorization: `Bearer ${request.token}` }),
 			...(body !== undefined && { "content-type": "application/json" }),
+			// What machines cannot do without.
+			...(method === "POST" &&
+				url.endsWith("/v1/environments") && {
+					"idempotency-key": randomUUID(),
+				}),
 			...request.headers,
 		},
 		...(body !== undefined && { body }),

@@ -339,7 +339,7 @@ test("closing ends streams without an end, answers what is on its way, and takes
 		});
 		const body = '{"name":"late"}';
 		late.write(
-			`POST /v1/environments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${own.operator.token}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`,
+			`POST /v1/environments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${own.operator.token}\r\nContent-Type: application/json\r\nIdempotency-Key: "late"\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`,
 		);
 		await until("the request began", () => answer.includes("100 Continue"));
 		const closed = own.closeServer();
