@@ -23,6 +23,7 @@ import { collectProcess } from "./metrics.ts";
 import { ensureAdmin } from "./operations/admin.ts";
 import { registerBlueprints } from "./operations/catalogue.ts";
 import type { Reach } from "./operations/reach.ts";
+import { listReadinessChecks } from "./operations/readiness.ts";
 import { ensureSealCheck, requireSealCheck } from "./operations/seal-check.ts";
 import { registerTarget, type TargetDescription } from "./operations/target.ts";
 import { pickInherited } from "./processes.ts";
@@ -278,6 +279,11 @@ export async function openApi(base: Base) {
 		feed,
 		verbs: { db, sealKey: base.sealKey, sender: base.sender },
 		reach: lazyReach,
+		readinessChecks: listReadinessChecks({
+			db,
+			sealKey: base.sealKey,
+			sender: base.sender,
+		}),
 		servesMetrics: base.config.metricsPort === undefined,
 		webhookTargets: base.config.webhookTargets,
 		pageKey: deriveKey(base.sealKey, "page tokens"),

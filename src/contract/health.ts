@@ -14,12 +14,22 @@ export const checkAlive = {
 
 export const checkReady = {
 	name: "checkReady",
-	summary: "Whether requests can be served; otherwise a 503 that says why not.",
+	summary:
+		"Whether requests can be served; otherwise a 503 whose errors name what is missing. Degraded: they can, but not all goes on behind them.",
 	method: "GET",
 	path: "/readyz",
 	permission: null,
 	status: 200,
-	response: z.strictObject({ status: z.literal("ready") }),
+	response: z.strictObject({
+		status: z.enum(["ready", "degraded"]),
+		checks: z.array(
+			z.strictObject({
+				name: z.string(),
+				status: z.enum(["passed", "failed"]),
+				message: z.string(),
+			}),
+		),
+	}),
 } as const satisfies Endpoint;
 
 export const findVersion = {

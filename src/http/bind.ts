@@ -25,6 +25,7 @@ import { answerKeyed, readKey } from "./idempotency.ts";
 import type { Limits } from "./limits.ts";
 import type { Verifier } from "./oidc.ts";
 import type { Gate } from "./rate-limit.ts";
+import type { CheckResult } from "./readiness.ts";
 import { type DoorLog, refuse } from "./refuse.ts";
 import { type EventStream, type StreamedEvent, sendStream } from "./stream.ts";
 
@@ -54,6 +55,10 @@ export interface Context {
 	readonly onDenied: OnDenied;
 	/** Lets in whoever does not ask too often. */
 	readonly gate: Gate;
+	/** Asks all that the service needs. */
+	readonly askReadiness: () => Promise<readonly CheckResult[]>;
+	/** Whether this process is about to stop: whoever balances load looks for another one then. */
+	readonly isDraining: () => boolean;
 	/** Whether `/metrics` is served here, and not on a port of its own. */
 	readonly servesMetrics: boolean;
 	/** The streams that go on; aborting them all ends them. */

@@ -1,20 +1,24 @@
 import { checkAlive, checkReady, findVersion } from "../contract/health.ts";
 import { Failure } from "../failure.ts";
-import { isReachable } from "../store/db.ts";
 import { bind, type Route } from "./bind.ts";
+import type { CheckResult } from "./readiness.ts";
 
 export const healthRoutes: readonly Route[] = [
 	bind(checkAlive, async () => ({ status: "alive" as const })),
 
-	bind(checkReady, async ({ db }) => {
-		if (await isReachable(db)) return { status: "ready" as const };
-		throw new Failure({
-			code: "unavailable",
-			message: "The database cannot be reached.",
-			advice: "Look at PostgreSQL and at DATABASE_URL.",
-			retryable: true,
-			errors: [{ pointer: "/database", message: "does not answer" }],
-		});
+	bind(checkReady, async ({ askReadiness, isDraining }) => {
+		const results = await askReadiness();
+		const failed = results.filter(({ status }) => status === "failed");
+		if (isDraining() || failed.some(({ isRequired }) => isRequired))
+			throw notReady(isDraining() ? [draining, ...failed] : failed);
+		return {
+			status: failed.length === 0 ? ("ready" as const) : ("degraded" as const),
+			checks: results.map(({ name, status, message }) => ({
+				name,
+				status,
+				message,
+			})),
+		};
 	}),
 
 	bind(findVersion, async ({ version }) => ({
@@ -22,3 +26,23 @@ export const healthRoutes: readonly Route[] = [
 		version,
 	})),
 ];
+
+const draining = {
+	name: "draining",
+	message: "The process is about to stop, and takes no new callers.",
+};
+
+function notReady(
+	missing: readonly Pick<CheckResult, "name" | "message">[],
+): Failure {
+	return new Failure({
+		code: "unavailable",
+		message: `Requests cannot be served here: ${missing.map(({ message }) => message).join(" ")}`,
+		advice: "Look at what `errors` names; the log says more.",
+		retryable: true,
+		errors: missing.map(({ name, message }) => ({
+			pointer: `/${name}`,
+			message,
+		})),
+	});
+}

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { publicTargets, type TargetPolicy } from "../domain/webhook.ts";
 import { Failure } from "../failure.ts";
 import { makeAnswers } from "../operations/answer-once.ts";
+import { checkDatabase, type ReadinessCheck } from "../operations/readiness.ts";
 import { makeApp } from "./app.ts";
 import type { Context } from "./bind.ts";
 import { refuseConnection } from "./broken.ts";
@@ -11,6 +12,7 @@ import { ignoreDenials, type OnDenied } from "./denied.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { makeVerifier, type Verifier } from "./oidc.ts";
 import { type Gate, openGate } from "./rate-limit.ts";
+import { makeReadiness } from "./readiness.ts";
 
 type Optional =
 	| "answers"
@@ -22,7 +24,9 @@ type Optional =
 	| "gate"
 	| "verifier"
 	| "servesMetrics"
-	| "webhookTargets";
+	| "webhookTargets"
+	| "askReadiness"
+	| "isDraining";
 
 export interface ServerOptions extends Omit<Context, Optional> {
 	/** Hold every answer against its schema, and send an error in place of one that does not match. On by default. */
@@ -39,6 +43,8 @@ export interface ServerOptions extends Omit<Context, Optional> {
 	readonly servesMetrics?: boolean;
 	/** Public addresses over https by default. */
 	readonly webhookTargets?: TargetPolicy;
+	/** What must be there for `/readyz` to say so. The database by default. */
+	readonly readinessChecks?: readonly ReadinessCheck[];
 	/** Networks (CIDR) of proxies that are believed in where a request comes from. Nobody by default. */
 	readonly trustedProxies?: readonly string[];
 }
@@ -58,6 +64,7 @@ export interface Address {
 export function makeServer(options: ServerOptions): HttpServer {
 	const limits: Limits = { ...defaultLimits, ...options.limits };
 	const streams = new Set<AbortController>();
+	let isClosing = false;
 	const context = {
 		checkAnswers: true,
 		publicUrl: undefined,
@@ -70,8 +77,12 @@ export function makeServer(options: ServerOptions): HttpServer {
 		answers: makeAnswers(options.verbs),
 		limits,
 		streams,
+		askReadiness: makeReadiness({
+			checks: options.readinessChecks ?? [checkDatabase(options.db)],
+			log: options.log,
+		}),
+		isDraining: () => isClosing,
 	};
-	let isClosing = false;
 	const app = makeApp(context, () => isClosing);
 	app.set("trust proxy", [...(options.trustedProxies ?? [])]);
 	const server = createServer(

@@ -1,8 +1,8 @@
 // The sending side. A message is an operation's id and nothing else; losing, doubling or delaying it
 // changes nothing.
-import { setTimeout as delay } from "node:timers/promises";
 import type { Queue } from "bullmq";
 import type { OperationId } from "../domain/ids.ts";
+import { Failure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import { openQueue } from "./connection.ts";
 
@@ -18,6 +18,8 @@ export interface Sender {
 	 * is logged, and the sweep sends it again.
 	 */
 	enqueue(id: OperationId, sends: number): Promise<void>;
+	/** Throws `unavailable`, within two seconds, when the queue does not answer. */
+	reach(): Promise<void>;
 	close(): Promise<void>;
 }
 
@@ -30,21 +32,30 @@ export function openSender(url: string, log: Log): Sender {
 		return queue;
 	};
 	let queue = open();
+	let isClosed = false;
 
-	const send = async (messages: readonly Message[]): Promise<void> => {
+	const use = async (work: (queue: Queue) => Promise<unknown>) => {
 		const used = queue;
 		try {
-			await endWithin(sendWithinMs, put(used, messages));
+			await endWithin(sendWithinMs, work(used));
+		} catch (error) {
+			// A queue whose first connection failed says so for ever (BullMQ keeps the rejected promise).
+			if (queue === used && !isClosed) {
+				queue = open();
+				void closeQueue(used);
+			}
+			throw error;
+		}
+	};
+
+	const send = async (messages: readonly Message[]): Promise<void> => {
+		try {
+			await use((used) => put(used, messages));
 		} catch (error) {
 			log.warn(
 				{ err: error, operations: messages.map(({ id }) => id) },
 				"operations could not be put on the queue; the sweep will send them",
 			);
-			// A queue whose first connection failed says so for ever (BullMQ keeps the rejected promise).
-			if (queue === used) {
-				queue = open();
-				void closeQueue(used);
-			}
 		}
 	};
 
@@ -61,7 +72,25 @@ export function openSender(url: string, log: Log): Sender {
 			}
 			return lastSent;
 		},
-		close: () => closeQueue(queue),
+		async reach() {
+			try {
+				// A look at one small value, whatever waits.
+				await use((used) => used.isPaused());
+			} catch (cause) {
+				throw new Failure({
+					code: "unavailable",
+					message:
+						"The queue does not answer. Orders are taken, and begin when it is back.",
+					advice: "Look at QUEUE_URL, and at the server that it names.",
+					retryable: true,
+					cause,
+				});
+			}
+		},
+		close() {
+			isClosed = true;
+			return closeQueue(queue);
+		},
 	};
 }
 
@@ -86,22 +115,17 @@ async function put(queue: Queue, messages: readonly Message[]): Promise<void> {
 }
 
 // Not an abortable delay: this is on the road of every order, and an abort makes an error each time.
-function endWithin(ms: number, work: Promise<void>): Promise<void> {
+function endWithin(ms: number, work: Promise<unknown>): Promise<void> {
 	return new Promise((fulfil, reject) => {
 		const timer = setTimeout(() => {
 			reject(new Error(`the queue took longer than ${ms} ms`));
 		}, ms);
-		work.then(fulfil, reject).finally(() => clearTimeout(timer));
+		work.then(() => fulfil(), reject).finally(() => clearTimeout(timer));
 	});
 }
 
-/** A queue that is away does not answer that it is closed either. */
+/** A queue that is away does not answer that it is closed either, nor that it is disconnected. */
 async function closeQueue(queue: Queue): Promise<void> {
-	const timer = new AbortController();
-	await Promise.race([
-		queue.close().catch(() => {}),
-		delay(sendWithinMs, undefined, timer).catch(() => {}),
-	]);
-	timer.abort();
-	await queue.disconnect().catch(() => {});
+	await endWithin(sendWithinMs, queue.close()).catch(() => {});
+	await endWithin(sendWithinMs, queue.disconnect()).catch(() => {});
 }

@@ -2,8 +2,10 @@
 // transaction of its own. A released file is never edited: its digest is kept and compared.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import { sql } from "kysely";
 import pg from "pg";
 import { Failure } from "../failure.ts";
+import type { Db } from "./db.ts";
 
 const folder = new URL("./migrations/", import.meta.url);
 // Any fixed number: whoever migrates this database asks for the same lock.
@@ -17,6 +19,8 @@ interface Migration {
 	readonly text: string;
 	readonly digest: string;
 }
+
+type Applied = Pick<Migration, "name" | "digest">;
 
 function listMigrations(): Migration[] {
 	return readdirSync(folder)
@@ -52,9 +56,7 @@ export async function migrate(
 		await client.query(
 			"create table if not exists migrations (name text primary key, digest text not null, applied_at timestamptz not null default now())",
 		);
-		const { rows } = await client.query<{ name: string; digest: string }>(
-			"select name, digest from migrations",
-		);
+		const { rows } = await client.query<Applied>(listApplied);
 		const known = listMigrations();
 		refuseStrangers(rows, known);
 		const applied = new Set(rows.map((row) => row.name));
@@ -71,30 +73,44 @@ export async function migrate(
 	}
 }
 
+const findTable = "select to_regclass('migrations') is not null as found";
+const listApplied = "select name, digest from migrations";
+
 /** Throws `not_set_up` unless all migrations of this version, and no others, were applied; `unavailable` if nobody answers. */
 export async function requireSchema(url: string): Promise<void> {
 	const client = await connect(url);
 	try {
-		const { rows: tables } = await client.query<{ found: boolean }>(
-			"select to_regclass('migrations') is not null as found",
-		);
+		const { rows: tables } = await client.query<{ found: boolean }>(findTable);
 		const { rows } = tables[0]?.found
-			? await client.query<{ name: string; digest: string }>(
-					"select name, digest from migrations",
-				)
+			? await client.query<Applied>(listApplied)
 			: { rows: [] };
-		const known = listMigrations();
-		refuseStrangers(rows, known);
-		if (rows.length === known.length) return;
-		throw new Failure({
-			code: "not_set_up",
-			message: `The database lacks ${known.length - rows.length} of the ${known.length} migrations of this version.`,
-			untouched: "Nothing was started.",
-			advice: "Run the role `migrate` (or `serve`) once against this database.",
-		});
+		refuseOthers(rows, listMigrations());
 	} finally {
 		await client.end();
 	}
+}
+
+/** As `requireSchema`, to be asked again and again: what this version knows is read once. */
+export function makeSchemaCheck(): (db: Db) => Promise<void> {
+	const known = listMigrations();
+	return async (db) => {
+		const { rows } = await sql.raw<Applied>(listApplied).execute(db);
+		refuseOthers(rows, known);
+	};
+}
+
+function refuseOthers(
+	rows: readonly Applied[],
+	known: readonly Migration[],
+): void {
+	refuseStrangers(rows, known);
+	if (rows.length === known.length) return;
+	throw new Failure({
+		code: "not_set_up",
+		message: `The database lacks ${known.length - rows.length} of the ${known.length} migrations of this version.`,
+		untouched: "Nothing was started.",
+		advice: "Run the role `migrate` (or `serve`) once against this database.",
+	});
 }
 
 /** Names who is in the way, as far as PostgreSQL tells, when the wait is over. */
@@ -159,7 +175,7 @@ async function connect(url: string): Promise<pg.Client> {
 }
 
 function refuseStrangers(
-	rows: readonly { name: string; digest: string }[],
+	rows: readonly Applied[],
 	known: readonly Migration[],
 ): void {
 	for (const row of rows) {

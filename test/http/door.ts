@@ -97,6 +97,7 @@ interface DoorOptions
 			| "verifier"
 			| "servesMetrics"
 			| "webhookTargets"
+			| "readinessChecks"
 		>
 	> {
 	/** Requests are counted, and these are the limits that are not as by default. */
