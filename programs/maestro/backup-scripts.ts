@@ -109,7 +109,10 @@ printf '{"name": "%s", "takenAt": "%s", "bytes": %s, "parts": %s, "oplog": %s, "
   "$name" "$taken" "$bytes" "$parts" "$oplog" "$(cat "$name/manifest.sha256")" >"$RESULT"
 `;
 
-/** Checks all of a backup before it touches anything, then puts it in place of what is there. */
+/**
+ * Checks all of a backup before it touches anything, then puts it in place of what is there. BEFORE names the backup that
+ * was made just before: of the collections that only that one knows, nothing is left.
+ */
 export const restoreScript = `${prelude}
 case \${BACKUP:-} in '' | .* | */*) fail missing "A backup's name must be given." ;; esac
 from=$BACKUPS/$BACKUP
@@ -140,6 +143,16 @@ fi
 was=$(field mongodbVersion)
 [ "$(minor "$was")" = "$(minor "$MONGODB_VERSION")" ] || other_version "MongoDB $was, and here runs $MONGODB_VERSION"
 
+# The names of what is dumped, from paths. MongoDB keeps those of the system itself.
+collections() { sed -n 's#^\\(.*/\\)*dump/\\([^/]*/[^/]*\\.bson\\.gz\\)$#\\2#p' | sed '/\\/system\\./d' | LC_ALL=C sort -u; }
+if [ -n "\${BEFORE:-}" ]; then
+  if [ -f "$BACKUPS/.before" ]; then collections <"$BACKUPS/.before" >"$tmp/before"
+  elif [ -d "$BACKUPS/$BEFORE/dump" ]; then find "$BACKUPS/$BEFORE/dump" -type f | collections >"$tmp/before"
+  else fail missing "There is no backup $BEFORE, the one from just before this restore. Nothing was restored."
+  fi
+  find dump -type f | collections >"$tmp/collections"
+fi
+
 if [ -s "$tmp/sums" ]; then
   replay=
   [ -f dump/oplog.bson ] && replay=--oplogReplay
@@ -147,6 +160,19 @@ if [ -s "$tmp/sums" ]; then
   # shellcheck disable=SC2086
   mongorestore --config "$TOOLS_CONFIG" --gzip --drop --stopOnError $replay \${RESTORE_OPTIONS:-} --dir=dump 2>"$tmp/restore" ||
     fail tools "mongorestore failed half-way: $(last_words "$tmp/restore")"
+fi
+# What came after the backup is in none of its parts, so nothing above replaced it. The backup that was just made of all that
+# was there has its names; a collection without documents takes the place of each.
+if [ -n "\${BEFORE:-}" ]; then
+  LC_ALL=C comm -23 "$tmp/before" "$tmp/collections" | while read -r file; do
+    mkdir -p "$tmp/later/$(dirname "$file")"
+    gzip -c </dev/null >"$tmp/later/$file"
+  done
+  if [ -d "$tmp/later" ]; then
+    # shellcheck disable=SC2086
+    mongorestore --config "$TOOLS_CONFIG" --gzip --drop --stopOnError \${RESTORE_OPTIONS:-} --dir="$tmp/later" 2>"$tmp/restore" ||
+      fail tools "mongorestore failed at what came after the backup: $(last_words "$tmp/restore")"
+  fi
 fi
 say "restored $BACKUP"
 printf '{"name": "%s", "takenAt": "%s", "bytes": %s, "parts": %s}' "$BACKUP" "$(field takenAt)" "$(field bytes)" "$(wc -l <"$tmp/sums" | tr -d ' ')" >"$RESULT"
@@ -163,11 +189,17 @@ put "$BACKUPS/$name/manifest.json" "s3://$BUCKET/$name/manifest.json"
 cat "$BACKUPS/.result" >"$TERMINATION_LOG"
 `;
 
-/** Fetches one backup from the bucket into the folder of backups. */
+/** Fetches one backup from the bucket into the folder of backups, and the names of what is in the one called BEFORE. */
 export const downloadScript = `${prelude}
 case \${BACKUP:-} in '' | .* | */*) fail missing "A backup's name must be given." ;; esac
 mkdir -p "$BACKUPS/$BACKUP/dump"
 aws s3 cp --only-show-errors --recursive "s3://$BUCKET/$BACKUP" "$BACKUPS/$BACKUP" 2>"$tmp/aws" ||
   fail bucket "The bucket $BUCKET cannot be read: $(last_words "$tmp/aws")"
 [ -f "$BACKUPS/$BACKUP/manifest.json" ] || fail missing "There is no backup $BACKUP in the bucket."
+if [ -n "\${BEFORE:-}" ]; then
+  # Date, time, size and key.
+  aws s3 ls --recursive "s3://$BUCKET/$BEFORE/dump/" 2>"$tmp/aws" >"$tmp/listed" ||
+    fail missing "There is no backup $BEFORE in the bucket, the one from just before this restore. Nothing was restored."
+  sed 's/^ *[^ ]* *[^ ]* *[^ ]* *//' "$tmp/listed" >"$BACKUPS/.before"
+fi
 `;

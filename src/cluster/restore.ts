@@ -20,7 +20,7 @@ export async function restore(
 	request: RestoreRequest,
 	hooks: ClusterHooks,
 ): Promise<Restored> {
-	const { namespace, run, backup, allowOtherVersion, dryRun } = request;
+	const { namespace, run, backup, before, allowOtherVersion, dryRun } = request;
 	const ending = await runTemplateJob(
 		client,
 		{
@@ -30,6 +30,7 @@ export async function restore(
 			name: backupJobName("restore", run),
 			variables: {
 				BACKUP: backup,
+				...(before === undefined ? {} : { BEFORE: before }),
 				...(allowOtherVersion ? { ALLOW_OTHER_VERSION: "true" } : {}),
 				// mongorestore reads what it would restore, asks the server, and leaves it at that.
 				...(dryRun ? { RESTORE_OPTIONS: "--dryRun" } : {}),

@@ -185,6 +185,8 @@ export interface RestoreRequest extends BackupRequest {
 	readonly backup: string;
 	/** Takes a backup of another minor version of Maestro or of MongoDB, too. */
 	readonly allowOtherVersion: boolean;
+	/** The backup that was made just before: what only that one knows goes. Without it, what came after the backup stays. */
+	readonly before?: string | undefined;
 	/** Only checks what a restore checks before it touches anything. */
 	readonly dryRun?: boolean;
 }

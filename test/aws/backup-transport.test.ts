@@ -122,6 +122,37 @@ test("another pod fetches it and restores it, equal document by document", async
 	assert.deepEqual(documents, await readAll(source.client));
 });
 
+test("of what came after the backup nothing is left, by the names that the bucket has of the one from just before", async () => {
+	const reports = target.client.db("maestro-reports").collection("later");
+	await reports.insertOne({ a: 1 });
+	const pod = makeVolumes();
+	await runScript(backupScript, {
+		folder: pod,
+		uri: target.uri,
+		variables: { ...versions, RESULT: join(pod, "backups", ".result") },
+	});
+	const carried = await runInAws(uploadScript, pod);
+	assert.equal(carried.exitCode, 0, carried.output);
+	const folder = makeVolumes();
+	const both = { BACKUP: name, BEFORE: String(carried.result.name) };
+	const fetched = await runInAws(downloadScript, folder, both);
+	assert.equal(fetched.exitCode, 0, fetched.output);
+	const restored = await runScript(restoreScript, {
+		folder,
+		uri: target.uri,
+		variables: { ...versions, ...both },
+	});
+	assert.equal(restored.exitCode, 0, restored.output);
+	assert.equal(await reports.countDocuments(), 0);
+	const servers = target.client.db("maestro-client").collection("servers");
+	assert.equal(await servers.countDocuments(), 100);
+	const none = await runInAws(downloadScript, makeVolumes(), {
+		...both,
+		BEFORE: "20200101T000000Z-aaaaa",
+	});
+	assert.deepEqual([none.exitCode, none.result.reason], [1, "missing"]);
+});
+
 test("an object that was changed in the bucket is refused", async () => {
 	await aws.s3.send(
 		new s3.PutObjectCommand({

@@ -100,6 +100,7 @@ async function givenCopy(t: TestContext) {
 	const part = (path: string) => join(own, "backups", name, path);
 	return {
 		target,
+		folder: own,
 		part,
 		restore: (variables: Record<string, string> = {}) =>
 			runScript(restoreScript, {
@@ -204,6 +205,42 @@ test("a restore replaces what was changed and added since, and may be run twice"
 			await readAll(source.client),
 		);
 	}
+});
+
+test("of what came after the backup nothing is left, by the names in the one from just before", async (t) => {
+	const { target, restore, folder: own } = await givenCopy(t);
+	await restore();
+	const reports = target.client.db("maestro-reports");
+	await reports.collection("later_general").insertOne({ a: 3 });
+	await target.client.db("later").collection("own").insertOne({ a: 4 });
+	const before = await runScript(backupScript, {
+		folder: own,
+		uri: target.uri,
+		variables: { ...versions, POD_NAME: "backup-bbbbb" },
+	});
+	assert.equal(before.exitCode, 0, before.output);
+	await reports.collection("5f0_general").deleteMany({});
+	for (const round of ["first", "second"]) {
+		const { exitCode, output } = await restore({
+			BEFORE: String(before.result.name),
+		});
+		assert.equal(exitCode, 0, `${round}: ${output}`);
+		const there = Object.entries(await readAll(target.client));
+		assert.deepEqual(
+			Object.fromEntries(there.filter(([, documents]) => documents.length > 0)),
+			await readAll(source.client),
+		);
+	}
+});
+
+test("a restore without the backup from just before that it was told of touches nothing", async (t) => {
+	const { restore, isUntouched } = await givenCopy(t);
+	const { exitCode, result } = await restore({
+		BEFORE: "20200101T000000Z-aaaaa",
+	});
+	assert.deepEqual([exitCode, result.reason], [1, "missing"]);
+	assert.match(String(result.error), /20200101T000000Z-aaaaa/);
+	await isUntouched();
 });
 
 test("an empty server is backed up and restored", async (t) => {

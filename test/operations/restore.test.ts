@@ -16,7 +16,12 @@ import { loadRevision } from "../../src/store/revisions.ts";
 import { attempt } from "../support/attempt.ts";
 import { makeKeeper } from "../support/backups.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { hang, makeScriptedWorld, type Script } from "../support/engine.ts";
+import {
+	hang,
+	makeScriptedWorld,
+	type Script,
+	scriptedBackup,
+} from "../support/engine.ts";
 import {
 	givenActor,
 	givenInstallation,
@@ -98,15 +103,24 @@ test("it is checked and backed up while all runs, then stopped, restored and sta
 	);
 });
 
-test("without a backup first there is none", async () => {
-	const { environment, backup } = await keeper.givenBackup();
-	const { id } = await keeper.restore(environment, backup, {
-		backupFirst: "skip",
+for (const [options, before] of [
+	[{}, scriptedBackup.name],
+	[{ backupFirst: "skip" }, undefined],
+] as const)
+	test(`the restore is told of the backup from just before: ${before ?? "without one, of none"}`, async () => {
+		const { environment, backup } = await keeper.givenBackup();
+		const { id } = await keeper.restore(environment, backup, options);
+		const told: (string | undefined)[] = [];
+		const { calls } = await keeper.work(id, {
+			async restore(request) {
+				if (!request.dryRun) told.push(request.before);
+				return undefined;
+			},
+		});
+		assert.deepEqual(told, [before]);
+		assert.equal(calls.includes("backUp"), before !== undefined);
+		assert.equal((await keeper.find(id)).state, "succeeded");
 	});
-	const { calls } = await keeper.work(id);
-	assert.equal(calls.includes("backUp"), false);
-	assert.equal((await keeper.find(id)).state, "succeeded");
-});
 
 test("what was restored is not restored again by the next owner", async () => {
 	const { environment, backup } = await keeper.givenBackup();

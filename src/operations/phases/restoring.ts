@@ -5,6 +5,7 @@
 import { decideRun } from "../../domain/backup.ts";
 import { databasesUntouched } from "../../domain/cluster.ts";
 import { Failure } from "../../failure.ts";
+import { findBackupBy } from "../../store/backups.ts";
 import { appendEvents } from "../../store/events.ts";
 import { recordRestore } from "../../store/leases.ts";
 import { refuseIfCancelling } from "../watch-cancel.ts";
@@ -20,6 +21,7 @@ export async function restoreBackup(work: Work): Promise<void> {
 	const { environment } = operation;
 	const { id, name, takenAt, revision } = await loadOrderedBackup(work);
 	const { namespace } = take(work, "environment");
+	const before = await findBackupBy(work.tools.db, operation.id);
 	const request = { namespace, run: decideRun(operation.id) };
 	await work.write(async (trx) => {
 		await refuseIfCancelling(trx, work.lease);
@@ -31,6 +33,7 @@ export async function restoreBackup(work: Work): Promise<void> {
 			{
 				...request,
 				backup: name,
+				before: before?.name,
 				allowOtherVersion: takesOtherVersion(work),
 			},
 			{ signal: work.signal, onEvent: record },
