@@ -254,9 +254,10 @@ function goBuild(args, folder, onPackage) {
 	});
 }
 
+/** Fetches it where no package needed it, so that Go has not done so yet. */
 async function moduleFolder(module, folder) {
-	const [path] = await go(["list", "-m", "-f", "{{.Dir}}", module], folder);
-	return path;
+	const lines = await go(["mod", "download", "-json", module], folder);
+	return JSON.parse(lines.join("\n")).Dir;
 }
 
 function copyOut(from, to) {
