@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { Failure } from "../src/failure.ts";
 import { benchApi } from "./api.ts";
 import { makeCleanup } from "./cleanup.ts";
+import { benchHttp } from "./http.ts";
 import { benchProgram } from "./program.ts";
 import { benchProvision } from "./provision.ts";
 import { benchQueue } from "./queue.ts";
@@ -25,6 +26,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Report>>> =
 		program: benchProgram,
 		provision: benchProvision,
 		api: benchApi,
+		http: benchHttp,
 		queue: benchQueue,
 		start: benchStart,
 		watcher: benchWatcher,
