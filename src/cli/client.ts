@@ -25,6 +25,8 @@ export async function callApi(
 		method,
 		headers: {
 			authorization: `Bearer ${service.token}`,
+			// Whatever the thing is by now.
+			...(method === "PATCH" && { "if-match": "*" }),
 			// Each call is a request of its own.
 			...(method !== "GET" && { "idempotency-key": `"${randomUUID()}"` }),
 			...(body !== undefined && { "content-type": "application/json" }),

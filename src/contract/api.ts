@@ -53,6 +53,7 @@ import { listTargets } from "./targets.ts";
 import {
 	changeTenant,
 	createTenant,
+	findTenant,
 	findUsage,
 	listTenants,
 } from "./tenants.ts";
@@ -110,6 +111,7 @@ export const api: readonly Endpoint[] = [
 	abortRollout,
 	listTenants,
 	createTenant,
+	findTenant,
 	changeTenant,
 	findUsage,
 	listTokens,

@@ -10,6 +10,7 @@ export const cloneEnvironment = {
 	method: "POST",
 	path: "/v1/environments/{id}:clone",
 	permission: "environments:clone",
+	isNamed: true,
 	params: byId,
 	body: cloneOrder,
 	status: 202,

@@ -26,6 +26,12 @@ export interface Endpoint {
 	readonly orders?: true;
 	/** Machines have to send an Idempotency-Key, which all mutations take. */
 	readonly machinesNeedKey?: true;
+	/** It makes something whose name must be free: with `If-None-Match: *` one that is not is answered with 412. */
+	readonly isNamed?: true;
+	/** It can be made to depend on the ETag of what it changes; "required": it has to be. */
+	readonly ifMatch?: "required" | "taken";
+	/** Fields of the answer that say how far it has come, where that is waited for. */
+	readonly progress?: readonly string[];
 	/** What each message of the stream carries, for callers that accept `text/event-stream`. */
 	readonly stream?: z.ZodType;
 	/** Is had as a page for people as well, by callers that accept `text/html`. */

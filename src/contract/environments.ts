@@ -165,6 +165,7 @@ export const createEnvironment = {
 	response: operation,
 	orders: true,
 	machinesNeedKey: true,
+	isNamed: true,
 } as const satisfies Endpoint;
 
 export const listEnvironments = {
@@ -203,6 +204,7 @@ export const describeEnvironment = {
 	method: "PATCH",
 	path: "/v1/environments/{id}",
 	permission: "environments:describe",
+	ifMatch: "required",
 	params: byId,
 	body: z
 		.strictObject({
@@ -231,6 +233,7 @@ export const upgradeEnvironment = {
 	method: "POST",
 	path: "/v1/environments/{id}:upgrade",
 	permission: "environments:upgrade",
+	ifMatch: "taken",
 	params: byId,
 	body: environmentChange.safeExtend({
 		previewId: previewReference.optional(),
@@ -248,6 +251,7 @@ export const hibernateEnvironment = {
 	method: "POST",
 	path: "/v1/environments/{id}:hibernate",
 	permission: "environments:hibernate",
+	ifMatch: "taken",
 	params: byId,
 	query: z.strictObject({ previewId: previewReference.optional() }),
 	status: 202,
@@ -263,6 +267,7 @@ export const wakeEnvironment = {
 	method: "POST",
 	path: "/v1/environments/{id}:wake",
 	permission: "environments:wake",
+	ifMatch: "taken",
 	params: byId,
 	query: z.strictObject({ previewId: previewReference.optional() }),
 	status: 202,
@@ -278,6 +283,7 @@ export const refreshEnvironment = {
 	method: "POST",
 	path: "/v1/environments/{id}:refresh",
 	permission: "environments:refresh",
+	ifMatch: "taken",
 	params: byId,
 	body: z.strictObject({
 		repair: z.boolean().default(false),
@@ -295,6 +301,7 @@ export const rollbackEnvironment = {
 	method: "POST",
 	path: "/v1/environments/{id}:rollback",
 	permission: "environments:rollback",
+	ifMatch: "taken",
 	params: byId,
 	body: rollbackOrder.extend({ previewId: previewReference.optional() }),
 	status: 202,
@@ -310,6 +317,7 @@ export const extendEnvironment = {
 	method: "POST",
 	path: "/v1/environments/{id}:extend",
 	permission: "environments:extend",
+	ifMatch: "taken",
 	params: byId,
 	body: extension,
 	status: 200,
@@ -323,6 +331,7 @@ export const destroyEnvironment = {
 	method: "DELETE",
 	path: "/v1/environments/{id}",
 	permission: "environments:destroy",
+	ifMatch: "taken",
 	params: byId,
 	query: destroyOrder.extend({ previewId: previewReference.optional() }),
 	status: 202,

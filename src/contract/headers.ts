@@ -50,6 +50,11 @@ export const headers = {
 		required: false,
 		schema: text,
 	},
+	ETag: {
+		description: "A strong one (RFC 9110), for If-Match and If-None-Match.",
+		required: true,
+		schema: text,
+	},
 	"Idempotency-Replayed": {
 		description:
 			"`true`: this is the answer to an earlier request with the same Idempotency-Key.",
@@ -75,8 +80,10 @@ export function listHeaders(answer: {
 	readonly orders: boolean;
 	/** It may be one that was kept under a key. */
 	readonly isKeyed?: boolean;
+	/** It shows one thing. */
+	readonly isTagged?: boolean;
 }): HeaderName[] {
-	const { isGuarded, status, orders, isKeyed } = answer;
+	const { isGuarded, status, orders, isKeyed, isTagged } = answer;
 	return [
 		...everywhere,
 		...(isGuarded ? counted : []),
@@ -84,6 +91,7 @@ export function listHeaders(answer: {
 		...(orders || status === 429 || status === 503
 			? (["Retry-After"] as const)
 			: []),
+		...(isTagged ? (["ETag"] as const) : []),
 		...(isKeyed ? (["Idempotency-Replayed"] as const) : []),
 		...(status === 401 ? (["WWW-Authenticate"] as const) : []),
 	];

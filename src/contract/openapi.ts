@@ -8,7 +8,11 @@ import { type HeaderName, headers, listHeaders } from "./headers.ts";
 import { problem, problemMediaType } from "./problem.ts";
 import { problemKinds } from "./problems.ts";
 import { listRefusals } from "./refusals.ts";
-import { describeRequestHeaders, takesKey } from "./request-headers.ts";
+import {
+	describeRequestHeaders,
+	showsOne,
+	takesKey,
+} from "./request-headers.ts";
 import { describeField, describeSchemas, type Schemas } from "./schemas.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -159,6 +163,7 @@ function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
 	const orders = endpoint.orders === true;
 	const { schemas } = around;
 	const isKeyed = takesKey(endpoint);
+	const isTagged = showsOne(endpoint);
 	return {
 		...(unneeded && {
 			200: {
@@ -172,7 +177,7 @@ function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
 		[status]: {
 			description: descriptions[status],
 			headers: referHeaders(
-				listHeaders({ isGuarded, status, orders, isKeyed }),
+				listHeaders({ isGuarded, status, orders, isKeyed, isTagged }),
 			),
 			...(response && {
 				content: {
@@ -192,6 +197,15 @@ function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
 			}),
 			...describeLinks(endpoint, around.api),
 		},
+		...(showsOne(endpoint) &&
+			endpoint.method === "GET" && {
+				304: {
+					description: "It is as the caller knows it.",
+					headers: referHeaders(
+						listHeaders({ isGuarded, status: 304, orders: false, isTagged }),
+					),
+				},
+			}),
 	};
 }
 

@@ -124,6 +124,7 @@ export const operation = z.strictObject({
 
 export const findOperation = {
 	name: "findOperation",
+	progress: ["state", "phase", "attempt"],
 	summary: "Look at an operation.",
 	method: "GET",
 	path: "/v1/operations/{id}",

@@ -33,6 +33,7 @@ const keyed: readonly FailureCode[] = [
 /** Each once, in the order of the catalogue. */
 export function listRefusals(endpoint: Endpoint): FailureCode[] {
 	const { permission, params, body, response, orders, refuses } = endpoint;
+	const { ifMatch, isNamed } = endpoint;
 	const codes = new Set<FailureCode>([
 		...always,
 		...(permission === null ? [] : guarded),
@@ -40,6 +41,9 @@ export function listRefusals(endpoint: Endpoint): FailureCode[] {
 		...(body === undefined ? [] : withBody),
 		...(response === null ? [] : (["not_acceptable"] as const)),
 		...(orders === undefined ? [] : (["conflict", "quota_exceeded"] as const)),
+		...(ifMatch === undefined ? [] : (["precondition_failed"] as const)),
+		...(ifMatch === "required" ? (["precondition_required"] as const) : []),
+		...(isNamed ? (["precondition_failed"] as const) : []),
 		...(takesKey(endpoint) ? keyed : []),
 		...(endpoint.machinesNeedKey ? (["idempotency_key_missing"] as const) : []),
 		...(refuses ?? []),

@@ -41,6 +41,7 @@ export const createRelease = {
 	method: "POST",
 	path: "/v1/releases",
 	permission: "catalogue:write",
+	isNamed: true,
 	body: z
 		.strictObject({ name: releaseName, images: releaseImages })
 		.superRefine(({ images }, context) => {

@@ -13,7 +13,19 @@ interface RequestHeader {
 export const takesKey = ({ method, permission }: Endpoint): boolean =>
 	method !== "GET" && permission !== null;
 
-export const describeRequestHeaders = (endpoint: Endpoint): RequestHeader[] =>
+/** Whether it shows one thing, whose ETag it tells. */
+export const showsOne = ({ method, path, response }: Endpoint): boolean =>
+	(method === "GET" || method === "PATCH") &&
+	/^\/v1\/.*\}$/.test(path) &&
+	response !== null;
+
+export const describeRequestHeaders = (endpoint: Endpoint): RequestHeader[] => [
+	...describeKey(endpoint),
+	...describeMatch(endpoint),
+	...describeKnown(endpoint),
+];
+
+const describeKey = (endpoint: Endpoint): RequestHeader[] =>
 	takesKey(endpoint)
 		? [
 				{
@@ -28,3 +40,44 @@ export const describeRequestHeaders = (endpoint: Endpoint): RequestHeader[] =>
 				},
 			]
 		: [];
+
+const tags = { type: "string" } as const;
+
+const describeMatch = ({ ifMatch }: Endpoint): RequestHeader[] =>
+	ifMatch === undefined
+		? []
+		: [
+				{
+					name: "If-Match",
+					in: "header",
+					required: ifMatch === "required",
+					description:
+						"The ETag that the thing was read with: if it has another one by now, nothing is done. `*` stands for any.",
+					schema: tags,
+				},
+			];
+
+const describeKnown = (endpoint: Endpoint): RequestHeader[] =>
+	showsOne(endpoint) && endpoint.method === "GET"
+		? [
+				{
+					name: "If-None-Match",
+					in: "header",
+					required: false,
+					description:
+						"The ETag that is known: it is answered with 304 as long as it holds.",
+					schema: tags,
+				},
+			]
+		: endpoint.isNamed
+			? [
+					{
+						name: "If-None-Match",
+						in: "header",
+						required: false,
+						description:
+							"`*`: a name that is taken is answered with 412 and not with 409.",
+						schema: tags,
+					},
+				]
+			: [];

@@ -9,6 +9,7 @@ export const rotateSecrets = {
 	method: "POST",
 	path: "/v1/environments/{id}:rotate-secrets",
 	permission: "environments:rotate-secrets",
+	ifMatch: "taken",
 	params: byId,
 	body: rotateOrder,
 	status: 202,

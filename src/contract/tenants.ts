@@ -26,6 +26,17 @@ export const listTenants = {
 	response: pageOf(tenant),
 } as const satisfies Endpoint;
 
+export const findTenant = {
+	name: "findTenant",
+	summary: "Look at a tenant.",
+	method: "GET",
+	path: "/v1/tenants/{name}",
+	permission: "tenants:read",
+	params: byName,
+	status: 200,
+	response: tenant,
+} as const satisfies Endpoint;
+
 export const createTenant = {
 	name: "createTenant",
 	summary: "Make a tenant. Give it a token next.",
@@ -33,10 +44,11 @@ export const createTenant = {
 	path: "/v1/tenants",
 	permission: "tenants:write",
 	body: z.strictObject({ name: tenantName }),
+	isNamed: true,
 	status: 201,
 	response: tenant,
 	refuses: ["conflict"],
-	leadsTo: { findUsage: ["name", "/name"] },
+	leadsTo: { findTenant: ["name", "/name"], findUsage: ["name", "/name"] },
 } as const satisfies Endpoint;
 
 export const changeTenant = {
@@ -46,6 +58,7 @@ export const changeTenant = {
 	method: "PATCH",
 	path: "/v1/tenants/{name}",
 	permission: "tenants:write",
+	ifMatch: "required",
 	params: byName,
 	body: z
 		.strictObject({

@@ -21,6 +21,13 @@ import { checkAnswer, composeAnswer, sendAnswer } from "./answer.ts";
 import { checkPermission, loadActor, mayTheSame } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { type OnDenied, tellDenied } from "./denied.ts";
+import {
+	readMatch,
+	readTags,
+	refuseExisting,
+	type Tags,
+	tagAnswer,
+} from "./etag.ts";
 import { answerKeyed, readKey } from "./idempotency.ts";
 import type { Limits } from "./limits.ts";
 import type { Verifier } from "./oidc.ts";
@@ -78,6 +85,10 @@ export interface Call<E extends Endpoint> extends Input<E> {
 	readonly actor: E["permission"] extends null ? undefined : Actor;
 	/** null, unless the declaration has a stream and the caller accepts it. */
 	readonly live: Live | null;
+	/** What the thing must be for the request to be carried out. */
+	readonly match: Tags | undefined;
+	/** What the caller knows already. */
+	readonly known: Tags | undefined;
 }
 
 export type Handler<E extends Endpoint> = (
@@ -118,13 +129,19 @@ export function bind<E extends Endpoint>(
 					body,
 				});
 				const key = actor && readKey(endpoint, actor, request);
-				const call = { actor, live, ...input } as Call<E>;
+				const match = readMatch(endpoint, request);
+				const known = readTags(request, "if-none-match");
+				const call = { actor, live, match, known, ...input } as Call<E>;
 				const keyed = { endpoint, actor, key, content: { ...input, body } };
 				const { answer, isReplayed } = await answerKeyed(
 					context,
 					keyed,
 					async (inside) => {
-						const answer: unknown = await handler(inside, call);
+						const answer: unknown = await handler(inside, call).catch(
+							(error) => {
+								throw refuseExisting(request, error);
+							},
+						);
 						return isStream(answer)
 							? answer
 							: composeAnswer(inside, endpoint, answer);
@@ -136,7 +153,9 @@ export function bind<E extends Endpoint>(
 						return;
 					}
 					if (isReplayed) response.set("Idempotency-Replayed", "true");
-					sendAnswer(response, answer);
+					if (tagAnswer(endpoint, request, response, answer.body))
+						response.status(304).end();
+					else sendAnswer(response, answer);
 				} else if (live !== null) {
 					const events = checkEach(context, endpoint, answer.stream);
 					await sendStream(response, events, {

@@ -1,3 +1,4 @@
+import type { byId, Endpoint } from "../contract/endpoint.ts";
 import {
 	createEnvironment,
 	describeEnvironment,
@@ -15,6 +16,7 @@ import {
 import type { Environment } from "../domain/environment.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { extendEnvironment as extend } from "../operations/extend.ts";
+import { inOne } from "../operations/in-one.ts";
 import { placeOrder } from "../operations/place-order.ts";
 import { refreshEnvironment as orderRefresh } from "../operations/refresh.ts";
 import { requireNeeded } from "../operations/request.ts";
@@ -24,13 +26,16 @@ import {
 	describeEnvironment as describeRow,
 	listEnvironments as listRows,
 	loadEnvironment,
+	lockEnvironment,
 } from "../store/environments.ts";
 import { listCurrentOperations, readClock } from "../store/operations.ts";
 import {
 	listDesiredRevisions,
 	listRevisions as listRevisionRows,
 } from "../store/revisions.ts";
-import { bind, type Route } from "./bind.ts";
+import { composeAnswer } from "./answer.ts";
+import { bind, type Call, type Handler, type Route } from "./bind.ts";
+import { requireMatch } from "./etag.ts";
 import { describeAnswer, describeOperation } from "./operations.ts";
 import { readPage } from "./page.ts";
 import {
@@ -72,6 +77,35 @@ async function completeEnvironment(db: Db, environment: Environment) {
 	if (complete === undefined) throw new Error("one in, none out");
 	return complete;
 }
+
+/**
+ * Binds what is refused when the request has an If-Match and the environment another ETag by now: held against each other
+ * while the environment is locked, in the transaction of all that the handler does.
+ */
+export const bindMatched = <
+	E extends Endpoint & { readonly params: typeof byId },
+>(
+	endpoint: E,
+	handler: Handler<E>,
+): Route =>
+	bind(endpoint, async (context, call) => {
+		const { match, params, actor } = call as EnvironmentCall;
+		if (match === undefined) return handler(context, call);
+		return inOne(context.verbs, async (verbs) => {
+			const inside = { ...context, db: verbs.db, verbs };
+			const { id } = await loadVisibleEnvironment(inside.db, actor, params.id);
+			const current = await lockEnvironment(inside.db, id);
+			const shown = await completeEnvironment(inside.db, current);
+			const { body } = composeAnswer(context, findEnvironment, shown);
+			requireMatch(match, findEnvironment, body);
+			return handler(inside, call);
+		});
+	});
+
+type EnvironmentCall = Pick<
+	Call<typeof findEnvironment>,
+	"match" | "params" | "actor"
+>;
 
 /** "key=value" texts, as the declaration checked them. */
 const parseLabels = (texts: readonly string[]): Record<string, string> =>
@@ -115,7 +149,7 @@ export const environmentRoutes: readonly Route[] = [
 		completeEnvironment(db, await loadVisibleEnvironment(db, actor, params.id)),
 	),
 
-	bind(describeEnvironment, async ({ db }, { actor, params, body }) => {
+	bindMatched(describeEnvironment, async ({ db }, { actor, params, body }) => {
 		const { id } = await loadVisibleEnvironment(db, actor, params.id);
 		const { schedule, ...rest } = body;
 		await describeRow(db, id, {
@@ -125,21 +159,27 @@ export const environmentRoutes: readonly Route[] = [
 		return completeEnvironment(db, await loadEnvironment(db, id));
 	}),
 
-	bind(upgradeEnvironment, async ({ db, verbs }, { actor, params, body }) => {
-		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		const { previewId, ...upgrade } = body;
-		const order = { environment, order: { upgrade }, previewId };
-		return describeAnswer(db, await placeOrder(verbs, actor, order));
-	}),
+	bindMatched(
+		upgradeEnvironment,
+		async ({ db, verbs }, { actor, params, body }) => {
+			const environment = await loadVisibleEnvironment(db, actor, params.id);
+			const { previewId, ...upgrade } = body;
+			const order = { environment, order: { upgrade }, previewId };
+			return describeAnswer(db, await placeOrder(verbs, actor, order));
+		},
+	),
 
-	bind(rollbackEnvironment, async ({ db, verbs }, { actor, params, body }) => {
-		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		const { previewId, ...rollback } = body;
-		const order = { environment, order: { rollback }, previewId };
-		return describeAnswer(db, await placeOrder(verbs, actor, order));
-	}),
+	bindMatched(
+		rollbackEnvironment,
+		async ({ db, verbs }, { actor, params, body }) => {
+			const environment = await loadVisibleEnvironment(db, actor, params.id);
+			const { previewId, ...rollback } = body;
+			const order = { environment, order: { rollback }, previewId };
+			return describeAnswer(db, await placeOrder(verbs, actor, order));
+		},
+	),
 
-	bind(
+	bindMatched(
 		hibernateEnvironment,
 		async ({ db, verbs }, { actor, params, query: { previewId } }) => {
 			const environment = await loadVisibleEnvironment(db, actor, params.id);
@@ -148,7 +188,7 @@ export const environmentRoutes: readonly Route[] = [
 		},
 	),
 
-	bind(
+	bindMatched(
 		wakeEnvironment,
 		async ({ db, verbs }, { actor, params, query: { previewId } }) => {
 			const environment = await loadVisibleEnvironment(db, actor, params.id);
@@ -157,27 +197,36 @@ export const environmentRoutes: readonly Route[] = [
 		},
 	),
 
-	bind(refreshEnvironment, async ({ db, verbs }, { actor, params, body }) => {
-		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		return describeOperation(
-			db,
-			await orderRefresh(verbs, actor, { environment, options: body }),
-		);
-	}),
+	bindMatched(
+		refreshEnvironment,
+		async ({ db, verbs }, { actor, params, body }) => {
+			const environment = await loadVisibleEnvironment(db, actor, params.id);
+			return describeOperation(
+				db,
+				await orderRefresh(verbs, actor, { environment, options: body }),
+			);
+		},
+	),
 
-	bind(extendEnvironment, async ({ db, verbs }, { actor, params, body }) => {
-		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		const order = { environment, ttl: body.ttl };
-		return completeEnvironment(db, await extend(verbs, actor, order));
-	}),
+	bindMatched(
+		extendEnvironment,
+		async ({ db, verbs }, { actor, params, body }) => {
+			const environment = await loadVisibleEnvironment(db, actor, params.id);
+			const order = { environment, ttl: body.ttl };
+			return completeEnvironment(db, await extend(verbs, actor, order));
+		},
+	),
 
-	bind(destroyEnvironment, async ({ db, verbs }, { actor, params, query }) => {
-		const environment = await loadVisibleEnvironment(db, actor, params.id);
-		const { previewId, ...destroy } = query;
-		const order = { environment, order: { destroy }, previewId };
-		const answer = await placeOrder(verbs, actor, order);
-		return describeOperation(db, requireNeeded(answer));
-	}),
+	bindMatched(
+		destroyEnvironment,
+		async ({ db, verbs }, { actor, params, query }) => {
+			const environment = await loadVisibleEnvironment(db, actor, params.id);
+			const { previewId, ...destroy } = query;
+			const order = { environment, order: { destroy }, previewId };
+			const answer = await placeOrder(verbs, actor, order);
+			return describeOperation(db, requireNeeded(answer));
+		},
+	),
 
 	bind(listRevisions, async ({ db }, { actor, params }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);

@@ -1,11 +1,12 @@
 import { rotateSecrets } from "../contract/secrets.ts";
 import { rotateSecrets as orderRotation } from "../operations/rotate.ts";
-import { bind, type Route } from "./bind.ts";
+import type { Route } from "./bind.ts";
+import { bindMatched } from "./environments.ts";
 import { describeOperation } from "./operations.ts";
 import { loadVisibleEnvironment } from "./visible.ts";
 
 export const secretRoutes: readonly Route[] = [
-	bind(rotateSecrets, async ({ db, verbs }, { actor, params, body }) => {
+	bindMatched(rotateSecrets, async ({ db, verbs }, { actor, params, body }) => {
 		const environment = await loadVisibleEnvironment(db, actor, params.id);
 		return describeOperation(
 			db,

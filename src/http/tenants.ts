@@ -2,12 +2,13 @@ import type { Output } from "../contract/endpoint.ts";
 import {
 	changeTenant,
 	createTenant,
+	findTenant,
 	findUsage,
 	listTenants,
 } from "../contract/tenants.ts";
 import type { Measure } from "../domain/quota.ts";
 import type { Tenant } from "../domain/tenant.ts";
-import type { Db } from "../store/db.ts";
+import { type Db, transact } from "../store/db.ts";
 import {
 	countOperations,
 	listShares,
@@ -17,9 +18,13 @@ import {
 import {
 	changeTenant as changeRow,
 	createTenant as createRow,
+	findTenant as findRow,
 	listTenants as listRows,
+	lockTenant,
 } from "../store/tenants.ts";
+import { composeAnswer } from "./answer.ts";
 import { bind, type Route } from "./bind.ts";
+import { requireMatch } from "./etag.ts";
 import { readPage } from "./page.ts";
 import { presentTenant } from "./present.ts";
 import { loadVisibleTenant, refuseMissing } from "./visible.ts";
@@ -67,8 +72,23 @@ export const tenantRoutes: readonly Route[] = [
 		presentTenant(await createRow(db, body.name)),
 	),
 
-	bind(changeTenant, async ({ db }, { params, body }) => {
-		const tenant = await changeRow(db, params.name, body);
+	bind(findTenant, async ({ db }, { params }) => {
+		const tenant = await findRow(db, params.name);
+		if (tenant === undefined) throw refuseMissing("tenant", params.name);
+		return presentTenant(tenant);
+	}),
+
+	bind(changeTenant, async (context, { params, body, match }) => {
+		const { db } = context;
+		const tenant = await transact(db, async (trx) => {
+			const current = await lockTenant(trx, params.name);
+			if (current !== undefined && match !== undefined) {
+				const shown = presentTenant(current);
+				const { body } = composeAnswer(context, findTenant, shown);
+				requireMatch(match, findTenant, body);
+			}
+			return changeRow(trx, params.name, body);
+		});
 		if (tenant === undefined) throw refuseMissing("tenant", params.name);
 		return presentTenant(tenant);
 	}),

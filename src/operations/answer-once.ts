@@ -14,6 +14,7 @@ import {
 	type KeyPlace,
 	keepAnswer,
 } from "../store/idempotency-keys.ts";
+import { inOne } from "./in-one.ts";
 import type { VerbContext } from "./request.ts";
 
 /** How long an answer is kept. */
@@ -68,23 +69,17 @@ export function makeAnswers(
 		request: SealedRequest,
 		work: (inside: VerbContext) => Promise<A>,
 	): Promise<Answered<A>> => {
-		const messages: Parameters<VerbContext["sender"]["enqueue"]>[] = [];
-		const sender: VerbContext["sender"] = {
-			// Before the commit nobody would find what the message is about.
-			enqueue: async (...message) => void messages.push(message),
-		};
-		const done = await context.db.transaction().execute(async (trx) => {
+		const done = await inOne(context, async (inside) => {
 			const claim = { ...request, keptForSeconds, waitMs };
-			const state = await claimKey(trx, request, claim);
+			const state = await claimKey(inside.db, request, claim);
 			if (state === "in use") throw refuseInUse();
 			if (state === "kept") return undefined;
-			const answer = await work({ ...context, db: trx, sender });
+			const answer = await work(inside);
 			const text = JSON.stringify(answer);
 			const sealed = seal(context.sealKey, placeOf(request), text);
-			await keepAnswer(trx, request, sealed);
+			await keepAnswer(inside.db, request, sealed);
 			return { answer, isReplayed: false };
 		});
-		for (const message of messages) void context.sender.enqueue(...message);
 		if (done !== undefined) return done;
 		const kept = await readKept<A>(request);
 		// It was there a moment ago: it has just been thrown away, and the key is free.

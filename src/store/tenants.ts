@@ -62,6 +62,20 @@ export async function findTenant(
 	return row && toTenant(row);
 }
 
+/** Locks the row until the transaction ends. Undefined when there is no such tenant. */
+export async function lockTenant(
+	trx: Db,
+	name: string,
+): Promise<Tenant | undefined> {
+	const row = await trx
+		.selectFrom("tenants")
+		.select(columns)
+		.where("name", "=", name)
+		.forNoKeyUpdate()
+		.executeTakeFirst();
+	return row && toTenant(row);
+}
+
 /** Undefined when there is no such tenant. What is not given stays. */
 export async function changeTenant(
 	db: Db,

@@ -239,6 +239,8 @@ async function call(
 		headers: {
 			...(request.token && { authorization: `Bearer ${request.token}` }),
 			...(body !== undefined && { "content-type": "application/json" }),
+			// Whatever the thing is by now.
+			...(method === "PATCH" && { "if-match": "*" }),
 			// What machines cannot do without.
 			...(method === "POST" &&
 				url.endsWith("/v1/environments") && {

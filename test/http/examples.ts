@@ -180,6 +180,7 @@ export async function givenExamples(door: Door): Promise<Examples> {
 		abortRollout: { id: rollout },
 		listTenants: {},
 		createTenant: { body: { name: "initech" } },
+		findTenant: { name: "globex" },
 		changeTenant: {
 			name: "globex",
 			body: { concurrentOperations: 2 },
