@@ -139,6 +139,8 @@ export async function prepareInstallation(
 	}
 	const tokenFile = join(base.config.dataDir, "token");
 	const token = await ensureAdmin(db, readIfThere(tokenFile), hostname());
+	// A seal key that is given by a variable has not made the folder.
+	mkdirSync(base.config.dataDir, { recursive: true, mode: 0o700 });
 	writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
 	return { tokenFile, token };
 }
