@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { hostname, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import type { AwsAccess, Cloud } from "./domain/aws.ts";
 import { cancelDeadlinesMs } from "./domain/operation.ts";
@@ -250,6 +251,9 @@ export async function openMetrics({ config, database }: Base) {
 	});
 }
 
+/** As often as load balancers look whether a process is ready. */
+const defaultDrainSeconds = 5;
+
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
 	const { makeServer } = await import("./http/server.ts");
@@ -292,8 +296,9 @@ export async function openApi(base: Base) {
 		log: base.log,
 		version,
 		publicUrl: base.config.publicUrl,
+		corsOrigins: base.config.corsOrigins,
 	});
-	const { host, port } = base.config;
+	const { host, port, drainSeconds } = base.config;
 	const address = await server.listen({ host, port }).catch(async (error) => {
 		await counts.close();
 		await feed.close();
@@ -302,6 +307,9 @@ export async function openApi(base: Base) {
 	return {
 		url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
 		async close() {
+			server.drain();
+			// Until whoever balances load has seen it and sends nobody any more.
+			await delay((drainSeconds ?? defaultDrainSeconds) * 1_000);
 			await server.close();
 			await counts.close();
 			await feed.close();
