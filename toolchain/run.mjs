@@ -6,6 +6,7 @@
 //   node toolchain/run.mjs test [FILE ...]
 //   node toolchain/run.mjs test:all [FILE ...]   with every case of what has many alike
 //   node toolchain/run.mjs check      types, lint and format
+//   node toolchain/run.mjs audit      what is known against the packages
 //   node toolchain/run.mjs bench [NAME ...]
 //   node toolchain/run.mjs soak [--minutes N] [--seed N]
 //   node toolchain/run.mjs judge:api [--examples N] [--seed N] [--role ROLE]
@@ -191,6 +192,10 @@ const commands = {
 	check: {
 		toolchain: () => [],
 		args: () => ["toolchain/check.mjs"],
+	},
+	audit: {
+		toolchain: () => [],
+		args: () => ["toolchain/audit.mjs"],
 	},
 	soak: {
 		toolchain: () => ["engine", "sandbox"],
