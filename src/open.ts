@@ -12,7 +12,6 @@ import {
 } from "node:fs";
 import { hostname, totalmem } from "node:os";
 import { dirname, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import type { AwsAccess, Cloud } from "./domain/aws.ts";
 import { cancelDeadlinesMs } from "./domain/operation.ts";
@@ -140,8 +139,6 @@ export async function prepareInstallation(
 	}
 	const tokenFile = join(base.config.dataDir, "token");
 	const token = await ensureAdmin(db, readIfThere(tokenFile), hostname());
-	// A seal key that is given by a variable has not made the folder.
-	mkdirSync(base.config.dataDir, { recursive: true, mode: 0o700 });
 	writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
 	return { tokenFile, token };
 }
@@ -251,12 +248,10 @@ export async function openMetrics({ config, database }: Base) {
 	});
 }
 
-/** As often as load balancers look whether a process is ready. */
-const defaultDrainSeconds = 5;
-
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
 	const { makeServer } = await import("./http/server.ts");
+	const { openDenials } = await import("./http/denials.ts");
 	const { makeVerifier } = await import("./http/oidc.ts");
 	const { makeGate } = await import("./http/rate-limit.ts");
 	const { openSharedCounts } = await import("./rates/counts.ts");
@@ -274,8 +269,10 @@ export async function openApi(base: Base) {
 			base.log.warn({ err: error }, "the counts of requests are away"),
 	});
 	const { rates: settings, trustedProxies } = base.config;
+	const denials = openDenials({ db, log: base.log });
 	const server = makeServer({
 		db,
+		onDenied: denials.note,
 		gate: makeGate(makeRateLimits({ counts, settings, log: base.log })),
 		trustedProxies,
 		verifier: makeVerifier(base.config.issuers, {
@@ -296,10 +293,10 @@ export async function openApi(base: Base) {
 		log: base.log,
 		version,
 		publicUrl: base.config.publicUrl,
-		corsOrigins: base.config.corsOrigins,
 	});
-	const { host, port, drainSeconds } = base.config;
+	const { host, port } = base.config;
 	const address = await server.listen({ host, port }).catch(async (error) => {
+		await denials.close();
 		await counts.close();
 		await feed.close();
 		throw error;
@@ -307,10 +304,8 @@ export async function openApi(base: Base) {
 	return {
 		url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
 		async close() {
-			server.drain();
-			// Until whoever balances load has seen it and sends nobody any more.
-			await delay((drainSeconds ?? defaultDrainSeconds) * 1_000);
 			await server.close();
+			await denials.close();
 			await counts.close();
 			await feed.close();
 		},

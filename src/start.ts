@@ -33,12 +33,7 @@ export async function startAll(
 	config: Config,
 	{ opened, stopped, print }: Terms,
 ): Promise<void> {
-	const quiet: Config = {
-		...config,
-		logLevel: config.logLevel ?? "warn",
-		// No load balancer looks at it, and somebody waits.
-		drainSeconds: config.drainSeconds ?? 0,
-	};
+	const quiet = { ...config, logLevel: config.logLevel ?? "warn" };
 	const named = await readTarget(quiet);
 	const { databaseUrl, target } = await openSurroundings(
 		quiet,

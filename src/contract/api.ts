@@ -1,4 +1,5 @@
 // The whole API. The server refuses to start unless each of these has exactly one handler.
+import { listAudit } from "./audit.ts";
 import {
 	backUpEnvironment,
 	listBackups,
@@ -130,6 +131,7 @@ export const api: readonly Endpoint[] = [
 	listDeliveries,
 	redeliver,
 	deleteWebhook,
+	listAudit,
 	listProblems,
 	findProblem,
 	checkAlive,

@@ -36,6 +36,8 @@ export interface Endpoint {
 	readonly stream?: z.ZodType;
 	/** Is had as a page for people as well, by callers that accept `text/html`. */
 	readonly page?: true;
+	/** What each line is, for callers that accept `application/x-ndjson`: the whole list, as its filters have it. */
+	readonly lines?: z.ZodType;
 	/** Problems beside those that follow from the rest of the declaration; see `refusals.ts`. */
 	readonly refuses?: readonly FailureCode[];
 	/** Endpoint that takes something of this answer → by which parameter, and where in the answer that is (a JSON Pointer). */

@@ -5,6 +5,7 @@ import { leastRoles } from "../domain/permission.ts";
 import type { FailureCode } from "../failure.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type HeaderName, headers, listHeaders } from "./headers.ts";
+import { linesMediaType } from "./page.ts";
 import { problem, problemMediaType } from "./problem.ts";
 import { problemKinds } from "./problems.ts";
 import { listRefusals } from "./refusals.ts";
@@ -158,7 +159,8 @@ const referHeaders = (names: readonly HeaderName[]): Json =>
 	);
 
 function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
-	const { status, response, unneeded, stream, page, permission } = endpoint;
+	const { status, response, unneeded, stream, lines, page, permission } =
+		endpoint;
 	const isGuarded = permission !== null;
 	const orders = endpoint.orders === true;
 	const { schemas } = around;
@@ -191,6 +193,15 @@ function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
 									"Messages of Server-sent events. Each has the id and the type of an event, and the event as JSON; one of the type `end` says that nothing more will come.",
 							},
 							"x-message-schema": schemas.answer(stream),
+						},
+					}),
+					...(lines && {
+						[linesMediaType]: {
+							schema: {
+								type: "string",
+								description: "A JSON value a line: the whole list.",
+							},
+							"x-line-schema": schemas.answer(lines),
 						},
 					}),
 				},

@@ -1,6 +1,9 @@
 // Lists come in pages. A page's token is opaque, belongs to the list that gave it and is no permission.
 import { z } from "zod";
 
+/** One JSON value a line: https://github.com/ndjson/ndjson-spec */
+export const linesMediaType = "application/x-ndjson";
+
 /** The part of a query that chooses a page. */
 export const pageQuery = z.strictObject({
 	pageSize: z.int().min(1).max(200).default(50),

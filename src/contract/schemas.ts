@@ -1,6 +1,7 @@
 // The schemas of the API as JSON Schema (2020-12), each under the name that the document knows it by. What is sent is
 // described before defaults are filled in, what is answered after it.
 import { z } from "zod";
+import { auditLine } from "./audit.ts";
 import { backup } from "./backups.ts";
 import { blueprint } from "./blueprints.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -22,6 +23,7 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** What is answered in more than one place, or is a thing of its own. All else is named after its endpoint. */
 const answers: Readonly<Record<string, z.ZodType>> = {
+	AuditLine: auditLine,
 	Backup: backup,
 	Blueprint: blueprint,
 	Delivery: delivery,

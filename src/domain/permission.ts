@@ -36,6 +36,7 @@ export const leastRoles = {
 	"identity-rules:write": "platform-admin",
 	"webhooks:read": "operator",
 	"webhooks:write": "admin",
+	"audit:read": "admin",
 	"tokens:read": "admin",
 	"tokens:write": "admin",
 } as const satisfies Record<`${string}:${string}`, Role>;

@@ -7,6 +7,7 @@ import type {
 	Output,
 	UnneededOutput,
 } from "../contract/endpoint.ts";
+import { linesMediaType } from "../contract/page.ts";
 import { parseInput } from "../contract/parse.ts";
 import type { Actor } from "../domain/tenant.ts";
 import type { TargetPolicy } from "../domain/webhook.ts";
@@ -18,6 +19,7 @@ import type { Reach } from "../operations/reach.ts";
 import type { VerbContext } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
 import { checkAnswer, composeAnswer, sendAnswer } from "./answer.ts";
+import { auditRequest } from "./audit.ts";
 import { checkPermission, loadActor, mayTheSame } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { type OnDenied, tellDenied } from "./denied.ts";
@@ -30,6 +32,7 @@ import {
 } from "./etag.ts";
 import { answerKeyed, readKey } from "./idempotency.ts";
 import type { Limits } from "./limits.ts";
+import { isLines, type JsonLines, sendLines } from "./lines.ts";
 import type { Verifier } from "./oidc.ts";
 import type { Gate } from "./rate-limit.ts";
 import type { CheckResult } from "./readiness.ts";
@@ -64,12 +67,10 @@ export interface Context {
 	readonly gate: Gate;
 	/** Asks all that the service needs. */
 	readonly askReadiness: () => Promise<readonly CheckResult[]>;
-	/** Whether `/metrics` is served here, and not on a port of its own. */
-	readonly servesMetrics: boolean;
 	/** Whether this process is about to stop: whoever balances load looks for another one then. */
 	readonly isDraining: () => boolean;
-	/** Origins whose pages may call the API from a browser. */
-	readonly corsOrigins: readonly string[];
+	/** Whether `/metrics` is served here, and not on a port of its own. */
+	readonly servesMetrics: boolean;
 	/** The streams that go on; aborting them all ends them. */
 	readonly streams: Set<AbortController>;
 }
@@ -91,6 +92,8 @@ export interface Call<E extends Endpoint> extends Input<E> {
 	readonly match: Tags | undefined;
 	/** What the caller knows already. */
 	readonly known: Tags | undefined;
+	/** The declaration has lines and the caller wants these. */
+	readonly wantsLines: boolean;
 }
 
 export type Handler<E extends Endpoint> = (
@@ -100,6 +103,7 @@ export type Handler<E extends Endpoint> = (
 	| Output<E>
 	| UnneededOutput<E>
 	| (E extends { readonly stream: unknown } ? EventStream : never)
+	| (E extends { readonly lines: unknown } ? JsonLines : never)
 >;
 
 /** A declaration with what answers it. */
@@ -133,24 +137,34 @@ export function bind<E extends Endpoint>(
 				const key = actor && readKey(endpoint, actor, request);
 				const match = readMatch(endpoint, request);
 				const known = readTags(request, "if-none-match");
-				const call = { actor, live, match, known, ...input } as Call<E>;
+				const wantsLines = wants(linesMediaType, endpoint, request);
+				const form = { live, match, known, wantsLines };
+				const call = { actor, ...form, ...input } as Call<E>;
 				const keyed = { endpoint, actor, key, content: { ...input, body } };
+				const asked = { endpoint, params: input.params, actor };
 				const { answer, isReplayed } = await answerKeyed(
 					context,
 					keyed,
-					async (inside) => {
-						const answer: unknown = await handler(inside, call).catch(
-							(error) => {
-								throw refuseExisting(request, error);
+					(outer) =>
+						auditRequest(
+							outer,
+							{ ...asked, request, response },
+							async (inside) => {
+								const answer: unknown = await handler(inside, call).catch(
+									(error) => {
+										throw refuseExisting(request, error);
+									},
+								);
+								return isStream(answer) || isLines(answer)
+									? answer
+									: composeAnswer(inside, endpoint, answer);
 							},
-						);
-						return isStream(answer)
-							? answer
-							: composeAnswer(inside, endpoint, answer);
-					},
+						),
 				);
-				if (!isStream(answer)) {
-					if (render && wantsPage(endpoint, request)) {
+				if (isLines(answer)) {
+					await sendLines(response, answer.lines);
+				} else if (!isStream(answer)) {
+					if (render && wants("text/html", endpoint, request)) {
 						response.type("html").send(render(answer.body as Output<E>));
 						return;
 					}
@@ -189,14 +203,15 @@ async function identify(
 	return actor;
 }
 
-const listForms = ({ stream, page }: Endpoint): string[] => [
+const listForms = ({ stream, page, lines }: Endpoint): string[] => [
 	"application/json",
 	...(stream === undefined ? [] : ["text/event-stream"]),
 	...(page === undefined ? [] : ["text/html"]),
+	...(lines === undefined ? [] : [linesMediaType]),
 ];
 
-const wantsPage = (endpoint: Endpoint, request: Request): boolean =>
-	request.accepts(listForms(endpoint)) === "text/html";
+const wants = (form: string, endpoint: Endpoint, request: Request): boolean =>
+	request.accepts(listForms(endpoint)) === form;
 
 /** Throws `not_acceptable` where the caller takes none of the forms that there are. */
 function requireAcceptable(endpoint: Endpoint, request: Request): void {

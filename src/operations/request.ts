@@ -1,4 +1,5 @@
 // The common tail of all verbs: one transaction with the operation and its first event, then a nudge.
+import { describeService } from "../domain/audit.ts";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import { createOperationId } from "../domain/ids.ts";
 import type {
@@ -6,9 +7,10 @@ import type {
 	OperationKind,
 	OperationOptions,
 } from "../domain/operation.ts";
-import type { Orderer } from "../domain/tenant.ts";
+import { isCaller, type Orderer } from "../domain/tenant.ts";
 import type { Sender } from "../queue/enqueue.ts";
 import type { SealKey } from "../seal.ts";
+import { appendAudit } from "../store/audit.ts";
 import type { Db } from "../store/db.ts";
 import { appendEvents } from "../store/events.ts";
 import { createOperation } from "../store/operations.ts";
@@ -88,7 +90,30 @@ export async function request(
 			},
 		],
 	);
+	await auditOwn(transaction, order, operation);
 	return operation;
+}
+
+/**
+ * What a caller orders is told by his request. A look at what differs changes nothing, and comes to every environment every
+ * half hour.
+ */
+async function auditOwn(
+	transaction: Db,
+	{ actor }: { readonly actor: Orderer },
+	{ id, environment, kind, options }: Operation,
+): Promise<void> {
+	if (isCaller(actor)) return;
+	if (kind === "refresh" && !options.repair) return;
+	await appendAudit(transaction, {
+		actor: describeService(actor.name),
+		action: `service.${kind}`,
+		request: null,
+		thing: { kind: "environment", id: environment },
+		before: null,
+		operation: id,
+		denial: null,
+	});
 }
 
 /** After the commit: durable first, nudge second. Not waited for, since a caller gains nothing from it. */

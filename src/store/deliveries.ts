@@ -1,5 +1,6 @@
 // What came of each attempt to tell a webhook something.
 import { type RawBuilder, sql } from "kysely";
+import { describeService } from "../domain/audit.ts";
 import type { Event } from "../domain/event.ts";
 import { createDeliveryId } from "../domain/ids.ts";
 import {
@@ -7,6 +8,7 @@ import {
 	type DisabledReason,
 	disabledMessages,
 } from "../domain/webhook.ts";
+import { appendAudit } from "./audit.ts";
 import type { Db } from "./db.ts";
 import { appendEvents } from "./events.ts";
 import type { ClaimedLane } from "./webhook-lanes.ts";
@@ -123,5 +125,14 @@ export async function recordDisabled(
 			},
 		},
 	]);
+	await appendAudit(trx, {
+		actor: describeService("service"),
+		action: "service.disable-webhook",
+		request: null,
+		thing: { kind: "webhook", id: lane.webhook },
+		before: null,
+		operation: null,
+		denial: null,
+	});
 	return true;
 }

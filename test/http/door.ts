@@ -65,8 +65,6 @@ export interface Door {
 	readonly stranger: Person;
 	readonly platformAdmin: Person;
 	call(method: string, path: string, request?: CallOptions): Promise<Answer>;
-	/** As a process does first that is told to stop. */
-	drain(): void;
 	closeServer(): Promise<void>;
 	close(): Promise<void>;
 }
@@ -98,7 +96,6 @@ interface DoorOptions
 			| "onDenied"
 			| "verifier"
 			| "servesMetrics"
-			| "corsOrigins"
 			| "webhookTargets"
 			| "readinessChecks"
 		>
@@ -176,8 +173,6 @@ async function serve(
 	};
 	const counts = openSharedCounts({
 		url: countsUrl ?? database.url,
-		// What a busy machine holds up is not away.
-		patienceMs: 30_000,
 		onError: () => {},
 	});
 	const doorLog = {
@@ -221,7 +216,6 @@ async function serve(
 		platformAdmin,
 		call: (method, path, request = {}) =>
 			call(`${url}${path}`, method, request),
-		drain: () => server.drain(),
 		closeServer,
 		async close() {
 			await closeServer();
@@ -257,7 +251,7 @@ async function call(
 		...(body !== undefined && { body }),
 	});
 	const text = await response.text();
-	const isJson = response.headers.get("content-type")?.includes("json");
+	const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
 	const answer = {
 		status: response.status,
 		headers: response.headers,

@@ -211,6 +211,7 @@ export async function givenExamples(door: Door): Promise<Examples> {
 		listDeliveries: { id: webhook.id },
 		redeliver: webhook,
 		deleteWebhook: { id: spareWebhook },
+		listAudit: {},
 		listProblems: {},
 		findProblem: { code: "conflict" },
 		checkAlive: {},

@@ -23,6 +23,7 @@ import { findOperation, listOperations } from "../../src/store/operations.ts";
 import { createRelease } from "../../src/store/releases.ts";
 import { loadRevision } from "../../src/store/revisions.ts";
 import { attempt } from "../support/attempt.ts";
+import { readOwnActs } from "../support/audit.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { hang, makeScriptedWorld, type Script } from "../support/engine.ts";
 import {
@@ -130,6 +131,9 @@ for (const [index, [phase, script]] of endings.entries())
 		assert.equal(rollback.state, "queued");
 		assert.equal(rollback.requestedBy, "service");
 		assert.deepEqual(rollback.options, { data: "keep", backup: "skip" });
+		assert.deepEqual(await readOwnActs(database.db, environment.id), [
+			["service.rollback", "service", rollback.id],
+		]);
 		assert.deepEqual([rollback.revisionFrom, rollback.revisionTo], [1, 3]);
 		const { release, basedOn } = await loadRevision(
 			database.db,

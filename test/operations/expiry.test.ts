@@ -21,6 +21,7 @@ import {
 } from "../../src/store/environments.ts";
 import { findOperation, listOperations } from "../../src/store/operations.ts";
 import { attempt } from "../support/attempt.ts";
+import { readOwnActs } from "../support/audit.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { hang, makeScriptedWorld, type Script } from "../support/engine.ts";
 import { letPass, readNotices } from "../support/expiry.ts";
@@ -139,6 +140,9 @@ test("a day, an hour and ten minutes before the end it is told once each, then i
 	assert.equal((await load(environment)).lifecycle, "destroyed");
 	await passAfter(environment, 30 * day);
 	assert.equal((await listOrdered(environment)).length, 1);
+	assert.deepEqual(await readOwnActs(database.db, environment.id), [
+		["service.destroy", "expiry", destroy.id],
+	]);
 });
 
 for (const [ttl, expected] of [

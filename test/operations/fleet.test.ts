@@ -29,6 +29,7 @@ import { listOperations } from "../../src/store/operations.ts";
 import { createRelease } from "../../src/store/releases.ts";
 import { findRollout, listMembers } from "../../src/store/rollouts.ts";
 import { attempt } from "../support/attempt.ts";
+import { readOwnActs } from "../support/audit.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeScriptedWorld } from "../support/engine.ts";
 import {
@@ -142,6 +143,9 @@ test("no more than the limit are under way at a time, and each end lets the next
 	const [first] = await members(rollout);
 	assert.equal(first?.environment, ids[0]);
 	assert.ok(first?.operation && installation.sent.includes(first.operation));
+	assert.deepEqual(await readOwnActs(database.db, first.environment), [
+		["service.upgrade", admin.name, first.operation],
+	]);
 
 	for (const id of ids) {
 		await endOf(id, "succeeded");

@@ -16,6 +16,7 @@ import {
 import { listEvents } from "../../src/store/events.ts";
 import { findOperation } from "../../src/store/operations.ts";
 import { attempt } from "../support/attempt.ts";
+import { readOwnActs } from "../support/audit.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeScriptedWorld, type Script } from "../support/engine.ts";
 import {
@@ -241,6 +242,11 @@ test("what was not looked at for long is looked at, once, as its owner wished, a
 			[report.id, false, "impresario"],
 			[repair.id, true, "impresario"],
 		].toSorted(),
+	);
+	assert.deepEqual(await readOwnActs(database.db, report.id), []);
+	assert.deepEqual(
+		(await readOwnActs(database.db, repair.id)).map(([action]) => action),
+		["service.refresh"],
 	);
 	for (const { id } of ordered)
 		await attempt(installation, makeScriptedWorld(), id);

@@ -23,6 +23,7 @@ import { listEvents } from "../../src/store/events.ts";
 import { listOperations } from "../../src/store/operations.ts";
 import { startFollowingSchedules } from "../../src/worker/tick.ts";
 import { attempt } from "../support/attempt.ts";
+import { readOwnActs } from "../support/audit.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeScriptedWorld, type Script } from "../support/engine.ts";
 import {
@@ -119,6 +120,10 @@ test("it falls asleep in the evening and wakes in the morning, by order of the s
 	await work(await newest(id));
 	assert.equal((await look(id)).lifecycle, "ready");
 	assert.deepEqual(await kinds(id), ["create", "hibernate", "wake"]);
+	assert.deepEqual(await readOwnActs(database.db, id), [
+		["service.hibernate", "schedule", asleep.id],
+		["service.wake", "schedule", (await newest(id)).id],
+	]);
 });
 
 test("a transition is followed once, however many look at once and however often", async () => {

@@ -37,13 +37,7 @@ export async function startRole(
 		["--max-semi-space-size=2", "src/main.ts", role],
 		{
 			cwd: root,
-			env: {
-				...process.env,
-				NODE_TEST_CONTEXT: "",
-				// Nobody balances load.
-				DRAIN_SECONDS: "0",
-				...environment,
-			},
+			env: { ...process.env, NODE_TEST_CONTEXT: "", ...environment },
 			stdio: ["ignore", "pipe", "pipe"],
 		},
 	);
