@@ -60,6 +60,12 @@ function isNetwork(text: string): boolean {
 	);
 }
 
+function isCollector(text: string): boolean {
+	if (!URL.canParse(text)) return false;
+	const { protocol, username, password } = new URL(text);
+	return /^https?:$/.test(protocol) && username === "" && password === "";
+}
+
 /** An account needs a region and both halves of its key; half of it would surprise at the first order. */
 const awsVariables = [
 	"TARGET_AWS_REGION",
@@ -94,6 +100,19 @@ const variables = z
 			.url({ protocol: /^https?$/, error: "must be an https:// URL" })
 			.transform((url) => url.replace(/\/+$/, ""))
 			.optional(),
+		OTEL_EXPORTER_OTLP_ENDPOINT: z
+			.string()
+			.refine(
+				isCollector,
+				"must be an http:// or https:// URL without a name and a password; OTEL_EXPORTER_OTLP_HEADERS is for those",
+			)
+			.optional(),
+		OTEL_SERVICE_NAME: z.string().default("impresario"),
+		OTEL_TRACES_SAMPLER_ARG: z
+			.string()
+			.regex(/^(0(\.\d+)?|1(\.0+)?)$/, "must be a number from 0 to 1")
+			.transform(Number)
+			.default(1),
 		OIDC_ISSUERS: json(issuers).default([]),
 		TRUSTED_PROXIES: listOf(
 			isNetwork,
@@ -157,6 +176,13 @@ export interface Config {
 	readonly port: number;
 	/** Undefined: the API serves the metrics, and no other role does. */
 	readonly metricsPort: number | undefined;
+	readonly tracing: {
+		/** A collector of OpenTelemetry's. Undefined: no traces are recorded. */
+		readonly endpoint: string | undefined;
+		readonly serviceName: string;
+		/** Of the traces that begin here, so many are recorded: 0 to 1. */
+		readonly share: number;
+	};
 	/** Where the API is reached from outside. */
 	readonly publicUrl: string | undefined;
 	/** Identity providers that are believed in who somebody is. */
@@ -230,6 +256,11 @@ export function parseConfig(
 		host: vars.HOST,
 		port: vars.PORT,
 		metricsPort: vars.METRICS_PORT,
+		tracing: {
+			endpoint: vars.OTEL_EXPORTER_OTLP_ENDPOINT,
+			serviceName: vars.OTEL_SERVICE_NAME,
+			share: vars.OTEL_TRACES_SAMPLER_ARG,
+		},
 		publicUrl: vars.PUBLIC_URL,
 		issuers: vars.OIDC_ISSUERS,
 		trustedProxies: vars.TRUSTED_PROXIES,

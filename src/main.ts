@@ -6,8 +6,8 @@ import { Failure } from "./failure.ts";
 import {
 	openApi,
 	openBase,
-	openMetrics,
 	openScheduler,
+	openTelemetry,
 	openWorker,
 	prepareInstallation,
 	readTarget,
@@ -38,7 +38,7 @@ const roles: Record<
 			base,
 			await readTarget(base.config),
 		);
-		opened.push(await openMetrics(base));
+		opened.push(await openTelemetry(base));
 		opened.push(await openScheduler(base));
 		opened.push(await openWorker(base));
 		const api = await openApi(base);
@@ -51,7 +51,7 @@ const roles: Record<
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
 		await requirePrepared(base);
-		opened.push(await openMetrics(base));
+		opened.push(await openTelemetry(base));
 		const api = await openApi(base);
 		opened.push(api);
 		print(`serving on ${api.url}`);
@@ -60,7 +60,7 @@ const roles: Record<
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
 		await requirePrepared(base);
-		opened.push(await openMetrics(base));
+		opened.push(await openTelemetry(base));
 		opened.push(await openScheduler(base));
 		const worker = await openWorker(base);
 		opened.push(worker);
@@ -70,7 +70,7 @@ const roles: Record<
 		const base = openBase(parseConfig(process.env));
 		opened.push(base);
 		await requirePrepared(base);
-		opened.push(await openMetrics(base));
+		opened.push(await openTelemetry(base));
 		opened.push(await openScheduler(base));
 		print("sweeping");
 	},

@@ -36,6 +36,7 @@ import {
 } from "./store/db.ts";
 import { migrate, requireSchema } from "./store/migrate.ts";
 import { ensureReleases } from "./store/releases.ts";
+import { openTracing } from "./tracing/open.ts";
 
 export const version = "0.1.0";
 
@@ -236,16 +237,27 @@ function decideCountsUrl({ config: { queueUrl }, databaseUrl }: Base): string {
 	return queueUrl?.startsWith("redis") ? queueUrl : databaseUrl;
 }
 
-/** Serves the metrics on a port of their own, if there is to be one. */
-export async function openMetrics({ config, database }: Base) {
+/** Lets the process be watched: records traces, and serves the metrics on a port of their own, if either is wanted. */
+export async function openTelemetry({ config, database, log }: Base) {
 	collectProcess(version);
-	if (config.metricsPort === undefined) return { close: async () => {} };
+	const instance = `${hostname()}/${process.pid}`;
+	const tracing = await openTracing(config.tracing, { version, instance, log });
+	if (config.metricsPort === undefined) return tracing;
 	const { openMetricsServer } = await import("./http/metrics.ts");
-	return openMetricsServer({
-		db: database.db,
-		host: config.host,
-		port: config.metricsPort,
-	});
+	const { db } = database;
+	const { host, metricsPort: port } = config;
+	try {
+		const metrics = await openMetricsServer({ db, host, port });
+		return {
+			async close() {
+				await metrics.close();
+				await tracing.close();
+			},
+		};
+	} catch (error) {
+		await tracing.close();
+		throw error;
+	}
 }
 
 /** Answers HTTP. Returns the address that it listens on. */

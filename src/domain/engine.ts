@@ -33,6 +33,16 @@ export interface EngineRun {
 /** Where a run's files are, below the work folder. */
 export const placeOf = ({ place, stack }: EngineRun): string => place ?? stack;
 
+/** What the engine did to one resource, and when, in milliseconds since 1970. */
+export interface EngineStep {
+	readonly change: "create" | "update" | "replace" | "delete";
+	readonly kind: string;
+	readonly name: string;
+	readonly state: "succeeded" | "failed";
+	readonly startedAt: number;
+	readonly endedAt: number;
+}
+
 export interface EngineHooks {
 	/** Aborting it interrupts the engine, which finishes what is in flight; after a grace it is ended by force. */
 	readonly signal: AbortSignal;
@@ -43,6 +53,8 @@ export interface EngineHooks {
 	 * and nothing is deleted. Without it nothing waits for anything.
 	 */
 	readonly onStage?: Pace;
+	/** Told of each step, where somebody wants to know. It delays nothing, and what it misses is no failure. */
+	readonly onStep?: ((step: EngineStep) => void) | undefined;
 }
 
 export interface EngineOutcome {

@@ -43,6 +43,12 @@ export const createSpan = (parent: Trace | undefined): Trace => ({
 export const formatTraceparent = (trace: Trace): string =>
 	`00-${trace.traceId}-${trace.spanId}-${trace.isSampled ? "01" : "00"}`;
 
+/** A `traceparent` of the part of a trace that is being done. */
+export function findTraceparent(): string | null {
+	const trace = findTrace();
+	return trace === undefined ? null : formatTraceparent(trace);
+}
+
 // All zeros would name nothing; that many random bits are never that.
 const createId = (bytes: number) => randomBytes(bytes).toString("hex");
 

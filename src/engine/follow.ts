@@ -3,6 +3,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import type { EngineHooks } from "../domain/engine.ts";
 import { type Changes, noChanges } from "../domain/operation.ts";
 import { type EngineError, makeTranslator } from "./events.ts";
+import { makeStepWatch } from "./steps.ts";
 
 export interface EventFollower {
 	readonly onEvent: (event: EngineEvent) => void;
@@ -20,6 +21,7 @@ export function followEvents(
 	redact: (text: string) => string,
 ): EventFollower {
 	const translate = makeTranslator(redact);
+	const watchStep = hooks.onStep && makeStepWatch(hooks.onStep);
 	const counts = { ...noChanges };
 	const errors: EngineError[] = [];
 	const broken = new AbortController();
@@ -28,6 +30,7 @@ export function followEvents(
 
 	return {
 		onEvent(engineEvent) {
+			watchStep?.(engineEvent);
 			const { event, change, error } = translate(engineEvent);
 			if (change !== undefined) counts[change]++;
 			if (error !== undefined) errors.push(error);

@@ -216,6 +216,7 @@ async function preview(
 
 const quietly = (hooks: EngineHooks): EngineHooks => ({
 	...hooks,
+	onStep: undefined,
 	onEvent: (event) =>
 		event.type === "engine.warned" ? hooks.onEvent(event) : undefined,
 });

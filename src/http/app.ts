@@ -11,13 +11,19 @@ import type { Endpoint } from "../contract/endpoint.ts";
 import { refuseInput } from "../contract/parse.ts";
 import { createSuffix } from "../domain/ids.ts";
 import {
-	createSpan,
 	formatTraceparent,
 	parseTraceparent,
+	type Trace,
 	withTrace,
 } from "../domain/trace.ts";
 import { Failure } from "../failure.ts";
 import { countRequest, unknownRoute } from "../metrics.ts";
+import {
+	beginSpan,
+	type Span,
+	startClock,
+	tellSpan,
+} from "../tracing/spans.ts";
 import { auditRoutes } from "./audit-log.ts";
 import { backupRoutes } from "./backups.ts";
 import type { Context, Route } from "./bind.ts";
@@ -127,7 +133,7 @@ function openRequest(
 		const requestId = /^[\w.-]{1,128}$/.test(given)
 			? given
 			: `req_${createSuffix(20)}`;
-		const trace = createSpan(parseTraceparent(request.get("traceparent")));
+		const trace = beginSpan(parseTraceparent(request.get("traceparent")));
 		response.set({
 			"X-Request-Id": requestId,
 			traceparent: formatTraceparent(trace),
@@ -138,10 +144,12 @@ function openRequest(
 		});
 		if (isClosing()) response.set("Connection", "close");
 		response.locals.publicUrl = publicUrl;
-		const startedAt = performance.now();
+		const clock = startClock();
 		response.once("close", () => {
-			const durationMs = performance.now() - startedAt;
-			const route = noteRequest(request, response, durationMs);
+			const { startedAt } = clock;
+			const times = { startedAt, endedAt: clock.end() };
+			const durationMs = times.endedAt - startedAt;
+			const route = noteRequest(request, response, { trace, times });
 			log.info(
 				{
 					requestId,
@@ -172,20 +180,39 @@ function openRequest(
 	};
 }
 
-/** Counts it, and says by which name. */
+/** Counts it, tells of it as a part of its trace, and says by which name. */
 function noteRequest(
 	{ method }: Request,
 	response: Response,
-	durationMs: number,
+	{
+		trace,
+		times,
+	}: {
+		readonly trace: Trace;
+		readonly times: Pick<Span, "startedAt" | "endedAt">;
+	},
 ): string {
 	const route: string = response.locals.route ?? unknownRoute;
+	const status = response.statusCode;
 	const type = String(response.getHeader("content-type") ?? "");
 	countRequest({
 		route,
 		method,
-		status: response.statusCode,
-		durationMs,
+		status,
+		durationMs: times.endedAt - times.startedAt,
 		isStream: type.startsWith("text/event-stream"),
+	});
+	tellSpan({
+		...times,
+		trace,
+		name: route,
+		kind: "server",
+		attributes: {
+			"http.request.method": method,
+			"http.response.status_code": status,
+			"impresario.endpoint": route,
+		},
+		...(status >= 500 && { error: String(status) }),
 	});
 	return route;
 }

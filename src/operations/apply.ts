@@ -11,6 +11,7 @@ import {
 	type PhaseRecord,
 	repairPhases,
 } from "../domain/operation.ts";
+import { withTrace } from "../domain/trace.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import {
 	type Attempt,
@@ -57,7 +58,7 @@ export async function apply(attempt: Attempt): Promise<AttemptEnd> {
 	const watch = watchAttempt(attempt.ownership);
 	let end: AttemptEnd = "lost";
 	try {
-		end = await goThrough(attempt, watch);
+		end = await withTrace(watch.trace, () => goThrough(attempt, watch));
 		return end;
 	} finally {
 		watch.end(end);
@@ -93,7 +94,7 @@ async function goThrough(
 		for (const name of listPhases(operation)) {
 			cancel.requested.throwIfAborted();
 			if (isNeedless(name, operation.kind, findings)) continue;
-			watch.beginPhase(name);
+			const phase = watch.beginPhase(name);
 			deadline = startDeadline(name, ownership);
 			phases.push(beginPhase(name));
 			await recorder.progress(
@@ -114,8 +115,10 @@ async function goThrough(
 				record: recorder.record,
 				write: (change) => writeAsOwner(tools.db, ownership, { lost }, change),
 				findings,
+				onStep: phase.onStep,
 			};
-			if (name !== "finishing") await runPhase[name](work);
+			if (name !== "finishing")
+				await withTrace(phase.trace, () => runPhase[name](work));
 			await recorder.flush();
 			phases[phases.length - 1] = endPhase(phases, "succeeded");
 			const durationMs = watch.endPhase();

@@ -5,6 +5,7 @@ import type { Cluster } from "../domain/cluster.ts";
 import type { DeclaredObject, DriftItem } from "../domain/drift.ts";
 import type {
 	Engine,
+	EngineHooks,
 	EngineRun,
 	EngineState,
 	KnownState,
@@ -77,6 +78,8 @@ export interface Work {
 	/** Runs a transaction as the owner of the operation; see `writeAsOwner`. */
 	readonly write: <T>(work: (trx: Db) => Promise<T>) => Promise<T>;
 	readonly findings: Findings;
+	/** Takes the engine's steps, where they are recorded. */
+	readonly onStep?: EngineHooks["onStep"];
 }
 
 /** A finding that an earlier phase must have left. */

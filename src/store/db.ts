@@ -246,6 +246,7 @@ export interface Tables {
 		keeps_backups: Generated<boolean>;
 		options: JSONColumnType<OperationOptions, string | undefined, string>;
 		caused_by: OperationId | null;
+		traceparent: ColumnType<string | null, string | null | undefined, never>;
 		needs_approval: Generated<boolean>;
 		approved_by: string | null;
 		approved_at: OptionalTime;

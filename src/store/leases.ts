@@ -41,6 +41,8 @@ export interface Claimed {
 	readonly deadlinesMs: PhaseDeadlines;
 	/** What was left of the operation's own time when it was claimed, by the database's clock. */
 	readonly leftMs: number;
+	/** Of the request that ordered it. */
+	readonly traceparent: string | null;
 }
 
 const leaseEnd = sql<Date>`now() + make_interval(secs => ${leaseMs / 1000})`;
@@ -141,6 +143,7 @@ export async function claimOperation(
 			isFirstClaim: row.is_first_claim,
 			deadlinesMs: decideDeadlines(row.kind, row.deadlines ?? {}),
 			leftMs: row.left_ms,
+			traceparent: row.traceparent,
 		};
 	} catch (error) {
 		// Another operation of the environment is active: this one stays in line.

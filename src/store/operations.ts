@@ -11,6 +11,7 @@ import {
 	operationKinds,
 	turnKinds,
 } from "../domain/operation.ts";
+import { findTraceparent } from "../domain/trace.ts";
 import type { Db } from "./db.ts";
 import type { Scope } from "./environments.ts";
 import type { PageRequest } from "./page.ts";
@@ -106,6 +107,7 @@ export async function createOperation(
 			keeps_backups: operation.keepsBackups ?? false,
 			options: JSON.stringify(operation.options ?? {}),
 			caused_by: operation.causedBy ?? null,
+			traceparent: findTraceparent(),
 		})
 		.returningAll()
 		.executeTakeFirstOrThrow();

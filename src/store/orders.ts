@@ -19,6 +19,7 @@ import {
 } from "../domain/queue.ts";
 import { decideDemand } from "../domain/sizing.ts";
 import type { BlueprintName, Size } from "../domain/spec.ts";
+import { findTraceparent } from "../domain/trace.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
 import type { PlannedSchedule } from "./environments.ts";
@@ -100,10 +101,10 @@ export async function createOrder(
 			from environment, unnest(${[...order.secrets.keys()]}::text[], ${[...order.secrets.values()]}::bytea[])
 				as secret (name, sealed)
 		), operation as (
-			insert into operations (id, environment_id, tenant_id, kind, state, revision_to, changes, requested_by, options)
+			insert into operations (id, environment_id, tenant_id, kind, state, revision_to, changes, requested_by, options, traceparent)
 			select ${order.operation}, environment.id, ${order.tenant}, 'create', 'queued', 1,
 				${JSON.stringify(noChanges)}::jsonb, ${order.requestedBy},
-				${JSON.stringify(order.options ?? {})}::jsonb
+				${JSON.stringify(order.options ?? {})}::jsonb, ${findTraceparent()}
 			from environment
 			returning *
 		), event as (

@@ -2,6 +2,7 @@
 // is never believed: it says that there is work. Which is claimed, and whether anything is, the rows say.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "bullmq";
+import { parseTraceparent } from "../domain/trace.ts";
 import { Failure } from "../failure.ts";
 import type { Log } from "../log.ts";
 import { apply } from "../operations/apply.ts";
@@ -124,7 +125,9 @@ async function workOnce(
 			stopping,
 			log,
 		});
-		log.info({ operation: ownership.operation.id, end }, "an attempt ended");
+		const { operation, traceparent } = ownership;
+		const { traceId } = parseTraceparent(traceparent ?? undefined) ?? {};
+		log.info({ operation: operation.id, traceId, end }, "an attempt ended");
 		return true;
 	} finally {
 		lent.release();

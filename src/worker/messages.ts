@@ -6,6 +6,7 @@ import type {
 	EngineOutcome,
 	EngineRun,
 	EngineSettings,
+	EngineStep,
 } from "../domain/engine.ts";
 import type { NewEvent } from "../domain/event.ts";
 import type { FailureRecord } from "../failure.ts";
@@ -22,6 +23,8 @@ export type ToChild =
 			readonly run: EngineRun;
 			/** Whether the run pauses after each stage until it is told to go on. */
 			readonly isStaged: boolean;
+			/** Whether somebody wants to know of each step. */
+			readonly isTraced: boolean;
 	  }
 	/** What became of the stage that the child told of: null, or why not to go on. */
 	| { readonly type: "stageEnded"; readonly failure: FailureRecord | null }
@@ -34,6 +37,7 @@ export type ToParent =
 	| { readonly type: "process"; readonly cli: ProcessRef | null }
 	| { readonly type: "event"; readonly event: NewEvent }
 	| { readonly type: "stage"; readonly stage: Stage }
+	| { readonly type: "step"; readonly step: EngineStep }
 	| {
 			readonly type: "succeeded";
 			readonly outcome: EngineOutcome;

@@ -5,6 +5,7 @@ import {
 	type Engine,
 	type EngineOutcome,
 	type EngineSettings,
+	type EngineStep,
 	placeOf,
 } from "../domain/engine.ts";
 import { listSecrets, makeRedactor } from "../domain/redact.ts";
@@ -78,6 +79,7 @@ export function startServing(openEngine: OpenEngine): void {
 		verb,
 		run,
 		isStaged,
+		isTraced,
 	}: ToChild & { type: "run" }): Promise<void> {
 		const controller = new AbortController();
 		current = controller;
@@ -90,6 +92,11 @@ export function startServing(openEngine: OpenEngine): void {
 			return session.engine[verb](run, {
 				signal: controller.signal,
 				onEvent: (event) => send({ type: "event", event }),
+				...(isTraced && {
+					onStep: (step: EngineStep) => {
+						send({ type: "step", step }).catch(() => {});
+					},
+				}),
 				...(isStaged && {
 					onStage: (stage: Stage) => pause(stage, controller.signal),
 				}),

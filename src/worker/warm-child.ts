@@ -39,6 +39,7 @@ interface Current {
 	/** Takes an event of the run. */
 	readonly onEvent: (message: ToParent & { type: "event" }) => void;
 	readonly onStage: (message: ToParent & { type: "stage" }) => void;
+	readonly onStep: EngineHooks["onStep"];
 	readonly resolve: (outcome: EngineOutcome) => void;
 	readonly reject: (failure: Failure) => void;
 }
@@ -71,6 +72,9 @@ export function startChild(spec: ChildSpec): WarmChild {
 				break;
 			case "stage":
 				current?.onStage(message);
+				break;
+			case "step":
+				current?.onStep?.(message.step);
 				break;
 			case "succeeded":
 				memoryMiB = message.memoryMiB;
@@ -127,10 +131,17 @@ export function startChild(spec: ChildSpec): WarmChild {
 			const stages = followStages(hooks, (failure) =>
 				send({ type: "stageEnded", failure }),
 			);
-			current = { ...result, onEvent: events.take, onStage: stages.take };
+			const { onStep } = hooks;
+			current = {
+				...result,
+				onEvent: events.take,
+				onStage: stages.take,
+				onStep,
+			};
 			hooks.signal.addEventListener("abort", abort, { once: true });
 			const isStaged = hooks.onStage !== undefined;
-			send({ type: "run", verb, run, isStaged });
+			const isTraced = onStep !== undefined;
+			send({ type: "run", verb, run, isStaged, isTraced });
 			if (hooks.signal.aborted) abort();
 			try {
 				return await result.promise;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { EngineStep } from "../../src/domain/engine.ts";
 import { Failure, type FailureCode } from "../../src/failure.ts";
 import { findProcess, sendSignal } from "../../src/processes.ts";
 import { decidePoolSize, type Pool } from "../../src/worker/pool.ts";
@@ -314,5 +315,22 @@ test("a child that is replaced is counted with the reason", async (t) => {
 			await until("another one took its place", () => dead.pool.idle() === 1);
 		}),
 		1,
+	);
+});
+
+test("the engine's steps reach whoever wants to know of them", async (t) => {
+	const { pool } = await givenPool(t);
+	const loan = await pool.borrow(neverAborted());
+	const steps: EngineStep[] = [];
+	await loan.engine.up(script("steps"), {
+		...givenHooks(),
+		onStep: (step) => steps.push(step),
+	});
+	// Without anybody to tell them to, it tells none.
+	await loan.engine.up(script("steps"), givenHooks());
+	loan.release();
+	assert.deepEqual(
+		steps.map(({ name }) => name),
+		["secrets"],
 	);
 });

@@ -17,9 +17,9 @@ export async function applyProgram(work: Work): Promise<void> {
 }
 
 async function runEngine(work: Work): Promise<EngineOutcome> {
-	const { tools, operation, signal, record } = work;
+	const { tools, operation, signal, record, onStep } = work;
 	const run = take(work, "run");
-	const hooks = { signal, onEvent: record };
+	const hooks = { signal, onEvent: record, onStep };
 	switch (operation.kind) {
 		case "destroy":
 			if (await mustMarkKept(work)) await tools.engine.up(run, hooks);

@@ -41,6 +41,7 @@ export async function quiesce(work: Work): Promise<void> {
 			{
 				signal,
 				onEvent: record,
+				onStep: work.onStep,
 				// One after the other: a worker ends its task while what it calls still runs.
 				async onStage({ name, workloads }) {
 					if (name === "stores") {
