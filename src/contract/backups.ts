@@ -58,6 +58,12 @@ export const restoreEnvironment = {
 	status: 202,
 	response: operation,
 	orders: true,
+	examples: [
+		{
+			summary: "A backup in place of the data, after one of these",
+			body: { backup: "bak_0123456789abcdefghjk" },
+		},
+	],
 } as const satisfies Endpoint;
 
 export const listBackups = {

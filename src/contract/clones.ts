@@ -17,4 +17,10 @@ export const cloneEnvironment = {
 	/** Of the new environment. */
 	response: operation.extend({ clonedFrom: origin }),
 	orders: true,
+	examples: [
+		{
+			summary: "A copy without data, for a day",
+			body: { name: "qa-1-copy", ttl: "1d" },
+		},
+	],
 } as const satisfies Endpoint;

@@ -166,6 +166,35 @@ export const createEnvironment = {
 	orders: true,
 	machinesNeedKey: true,
 	isNamed: true,
+	examples: [
+		{
+			summary: "A small one, for a branch, for two days",
+			body: { name: "qa-1", ttl: "2d", labels: { branch: "main" } },
+		},
+		{
+			summary: "A highly available one that sleeps at night",
+			body: {
+				name: "staging",
+				size: "ha",
+				release: "0.6.0",
+				schedule: {
+					timeZone: "Europe/Berlin",
+					asleep: [{ from: "20:00", to: "07:00" }],
+				},
+			},
+		},
+		{
+			summary: "Without analytics, with more of one process",
+			body: {
+				name: "lean",
+				parameters: {
+					features: { analytics: false },
+					replicas: { data: 3 },
+					backups: { retentionDays: 30 },
+				},
+			},
+		},
+	],
 } as const satisfies Endpoint;
 
 export const listEnvironments = {
@@ -224,6 +253,25 @@ export const describeEnvironment = {
 		),
 	status: 200,
 	response: environment,
+	examples: [
+		{
+			summary: "Other labels and words",
+			body: {
+				labels: { team: "a" },
+				description: "Of the team A, for demonstrations.",
+			},
+		},
+		{
+			summary: "Asleep at weekends",
+			body: {
+				schedule: {
+					timeZone: "Europe/Berlin",
+					asleep: [{ from: "00:00", to: "24:00", days: ["sat", "sun"] }],
+				},
+			},
+		},
+		{ summary: "Awake by day and night", body: { schedule: null } },
+	],
 } as const satisfies Endpoint;
 
 export const upgradeEnvironment = {
@@ -242,6 +290,13 @@ export const upgradeEnvironment = {
 	response: operation,
 	unneeded,
 	orders: true,
+	examples: [
+		{ summary: "To the size ha", body: { size: "ha" } },
+		{
+			summary: "Another parameter, left as it is if it fails",
+			body: { parameters: { closedSignUp: true }, onFailure: "keep" },
+		},
+	],
 } as const satisfies Endpoint;
 
 export const hibernateEnvironment = {
@@ -292,6 +347,10 @@ export const refreshEnvironment = {
 	status: 202,
 	response: operation,
 	orders: true,
+	examples: [
+		{ summary: "Compare it only", body: {} },
+		{ summary: "Put right what differs", body: { repair: true } },
+	],
 } as const satisfies Endpoint;
 
 export const rollbackEnvironment = {
@@ -308,6 +367,13 @@ export const rollbackEnvironment = {
 	response: operation,
 	unneeded,
 	orders: true,
+	examples: [
+		{ summary: "To the last revision that worked", body: {} },
+		{
+			summary: "To the first one, with its data where they are there",
+			body: { to: 1, data: "keep" },
+		},
+	],
 } as const satisfies Endpoint;
 
 export const extendEnvironment = {
@@ -323,6 +389,10 @@ export const extendEnvironment = {
 	status: 200,
 	response: environment,
 	refuses: ["conflict"],
+	examples: [
+		{ summary: "Two hours from now on", body: { ttl: "2h" } },
+		{ summary: "For ever", body: { ttl: null } },
+	],
 } as const satisfies Endpoint;
 
 export const destroyEnvironment = {

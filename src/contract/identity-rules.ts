@@ -57,6 +57,19 @@ export const createIdentityRule = {
 	status: 201,
 	response: identityRule,
 	leadsTo: { deleteIdentityRule: ["id", "/id"] },
+	examples: [
+		{
+			summary: "Jobs of the main branch may order environments",
+			body: {
+				issuer: "https://token.actions.githubusercontent.com",
+				claims: { repository: "acme/*", ref: "refs/heads/main" },
+				kind: "machine",
+				tenant: "acme",
+				role: "operator",
+				environments: "ci-*",
+			},
+		},
+	],
 } as const satisfies Endpoint;
 
 export const deleteIdentityRule = {

@@ -119,6 +119,13 @@ export const previewEnvironment = {
 	response: operation,
 	unneeded,
 	orders: true,
+	examples: [
+		{
+			summary: "What an upgrade would change",
+			body: { upgrade: { size: "ha" } },
+		},
+		{ summary: "What a destroy would take away", body: { destroy: {} } },
+	],
 } as const satisfies Endpoint;
 
 export const findPreview = {

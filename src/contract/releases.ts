@@ -3,6 +3,7 @@ import {
 	findOtherLines,
 	releaseImages,
 	releaseName,
+	upstreamRelease,
 } from "../domain/release.ts";
 import { byName, type Endpoint } from "./endpoint.ts";
 import { pageOf } from "./page.ts";
@@ -56,4 +57,10 @@ export const createRelease = {
 	response: release,
 	refuses: ["conflict"],
 	leadsTo: { findRelease: ["name", "/name"] },
+	examples: [
+		{
+			summary: "Maestro as its makers tag it",
+			body: upstreamRelease("0.6.2", "0.6.2"),
+		},
+	],
 } as const satisfies Endpoint;

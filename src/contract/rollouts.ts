@@ -71,6 +71,17 @@ export const createRollout = {
 	response: rolloutWithMembers,
 	refuses: ["conflict"],
 	leadsTo: { findRollout: ["id", "/id"], abortRollout: ["id", "/id"] },
+	examples: [
+		{
+			summary: "To the environments of a team, two at a time",
+			body: {
+				release: "0.6.0",
+				selector: { labels: { team: "a" } },
+				maxConcurrent: 2,
+				pauseAfterFirstWave: true,
+			},
+		},
+	],
 } as const satisfies Endpoint;
 
 export const listRollouts = {

@@ -15,4 +15,10 @@ export const rotateSecrets = {
 	status: 202,
 	response: operation,
 	orders: true,
+	examples: [
+		{
+			summary: "A new value, which nothing stored depends on",
+			body: { which: ["MAESTRO_NOAUTH"] },
+		},
+	],
 } as const satisfies Endpoint;

@@ -49,6 +49,7 @@ export const createTenant = {
 	response: tenant,
 	refuses: ["conflict"],
 	leadsTo: { findTenant: ["name", "/name"], findUsage: ["name", "/name"] },
+	examples: [{ summary: "A tenant", body: { name: "umbrella" } }],
 } as const satisfies Endpoint;
 
 export const changeTenant = {
@@ -86,6 +87,20 @@ export const changeTenant = {
 		),
 	status: 200,
 	response: tenant,
+	examples: [
+		{
+			summary: "A time to live, and two operations at a time",
+			body: { ttlDefault: "3d", ttlMax: "30d", concurrentOperations: 2 },
+		},
+		{
+			summary: "Destroying has to be approved",
+			body: { approvals: [{ verbs: ["destroy"], sizes: ["ha"] }] },
+		},
+		{
+			summary: "Limits",
+			body: { quota: { environments: 20, sizes: ["small"] } },
+		},
+	],
 } as const satisfies Endpoint;
 
 /** null: there is no limit. */

@@ -53,6 +53,18 @@ export const createToken = {
 	status: 201,
 	response: token.extend({ token: z.string() }),
 	leadsTo: { revokeToken: ["id", "/id"] },
+	examples: [
+		{
+			summary: "For a pipeline that makes environments for an hour",
+			body: {
+				name: "acme pipeline",
+				role: "operator",
+				permissions: ["environments:*", "operations:*", "catalogue:read"],
+				environments: "ci-*",
+				expiresAt: "2100-01-01T00:00:00Z",
+			},
+		},
+	],
 } as const satisfies Endpoint;
 
 export const revokeToken = {

@@ -89,6 +89,17 @@ export const createWebhook = {
 		listDeliveries: ["id", "/id"],
 		deleteWebhook: ["id", "/id"],
 	},
+	examples: [
+		{
+			summary:
+				"Operations and expiries of the environments whose names begin with qa-",
+			body: {
+				url: "https://hooks.example.com/impresario",
+				types: ["operation.*", "environment.expiring"],
+				environments: "qa-*",
+			},
+		},
+	],
 } as const satisfies Endpoint;
 
 export const listWebhooks = {
@@ -130,6 +141,10 @@ export const changeWebhook = {
 	}),
 	status: 200,
 	response: webhook,
+	examples: [
+		{ summary: "Go on after it was disabled", body: { active: true } },
+		{ summary: "Tell all there is", body: { types: null } },
+	],
 } as const satisfies Endpoint;
 
 export const deleteWebhook = {

@@ -29,6 +29,7 @@ import { backupRoutes } from "./backups.ts";
 import type { Context, Route } from "./bind.ts";
 import { catalogueRoutes } from "./catalogue.ts";
 import { cloneRoutes } from "./clones.ts";
+import { docs } from "./docs.ts";
 import { documentRoutes } from "./document.ts";
 import { environmentRoutes } from "./environments.ts";
 import { eventRoutes } from "./events.ts";
@@ -90,6 +91,12 @@ export function makeApp(context: Context, isClosing: () => boolean): Express {
 		app
 			.route(metricsPath)
 			.get(serveMetrics(context))
+			.all(refuseMethod(context, [{ endpoint: { method: "GET" } }]));
+	}
+	for (const [path, serve] of Object.entries(docs)) {
+		app
+			.route(path)
+			.get(serve)
 			.all(refuseMethod(context, [{ endpoint: { method: "GET" } }]));
 	}
 	app.use(refusePath(context));

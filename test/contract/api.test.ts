@@ -36,6 +36,13 @@ for (const endpoint of api) {
 		assert.equal(endpoint.body !== undefined, takesBody);
 	});
 
+	if (endpoint.body !== undefined)
+		test(`${endpoint.name} has examples, and they are right`, () => {
+			const { body, examples = [] } = endpoint;
+			assert.ok(examples.length > 0);
+			for (const example of examples) body?.parse(example.body);
+		});
+
 	test(`${endpoint.name} can be written down as JSON Schema`, () => {
 		const { params, query, body, response, stream } = endpoint;
 		for (const schema of [params, query, body, response, stream]) {
