@@ -95,18 +95,18 @@ export interface Choice {
 }
 
 /**
- * The first limit that an order passes. One that takes no more of it than before passes none: a limit that was lowered
- * since takes nothing away, and stands in the way of nothing but growth.
+ * The first limit that an order passes, by what it makes more of and what is used with it. One that makes no more of it
+ * passes none: a limit that was lowered since takes nothing away, and stands in the way of nothing but growth.
  */
 export function findExceeded(
 	limits: Quota,
-	before: Usage,
-	after: Usage,
+	grown: Usage,
+	usage: Usage,
 ): { readonly measure: Measure; readonly limit: number } | undefined {
 	for (const measure of measures) {
 		const most = limits[measure];
 		if (most === null) continue;
-		if (after[measure] > most && after[measure] > before[measure])
+		if (usage[measure] > most && grown[measure] > 0)
 			return { measure, limit: most };
 	}
 	return undefined;

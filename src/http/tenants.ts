@@ -9,12 +9,7 @@ import {
 import type { Measure } from "../domain/quota.ts";
 import type { Tenant } from "../domain/tenant.ts";
 import { type Db, transact } from "../store/db.ts";
-import {
-	countOperations,
-	listShares,
-	loadQuota,
-	measureUsage,
-} from "../store/quotas.ts";
+import { listShares, readAccount } from "../store/quotas.ts";
 import {
 	changeTenant as changeRow,
 	createTenant as createRow,
@@ -36,14 +31,13 @@ async function readUsage(
 	{ id, name }: Tenant,
 	pattern: string | null,
 ): Promise<Output<typeof findUsage>> {
-	const { sizes, targets, blueprints, ...limits } = await loadQuota(db, id);
-	const usage = await measureUsage(db, id);
-	const { used } = await countOperations(db, id);
+	const account = await readAccount(db, id);
+	const { sizes, targets, blueprints, ...limits } = account.limits;
 	const limit = mostShares;
 	const largest = await listShares(db, id, { by: "cpuMillis", limit, pattern });
 	const count = (measure: Measure) => ({
 		limit: limits[measure],
-		used: usage[measure],
+		used: account.usage[measure],
 	});
 	return {
 		tenant: name,
@@ -51,7 +45,10 @@ async function readUsage(
 		activeEnvironments: count("activeEnvironments"),
 		cpuMillis: count("cpuMillis"),
 		memoryMiB: count("memoryMiB"),
-		operationsPerHour: { limit: limits.operationsPerHour, used },
+		operationsPerHour: {
+			limit: limits.operationsPerHour,
+			used: account.operations,
+		},
 		sizes,
 		targets,
 		blueprints,

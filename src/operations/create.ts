@@ -18,7 +18,7 @@ import { readClock } from "../store/operations.ts";
 import { createOrder, type NewEnvironment } from "../store/orders.ts";
 import { findRelease } from "../store/releases.ts";
 import { sealParameters } from "./parameters.ts";
-import { heedPace, heedQuota } from "./quota.ts";
+import { heedQuota } from "./quota.ts";
 import { nudge, type VerbContext } from "./request.ts";
 import { planSchedule } from "./schedules.ts";
 import { sealNewSecrets } from "./secrets.ts";
@@ -84,11 +84,9 @@ export function orderWithin(
 	order: NewEnvironment,
 ): ReturnType<typeof createOrder> {
 	const whose = { tenant: order.tenant };
-	return heedQuota(trx, { environment: order.id, whose, orderer }, async () => {
-		const ordered = await createOrder(trx, order);
-		await heedPace(trx, { environment: order.id, kind: "create", orderer });
-		return ordered;
-	});
+	return heedQuota(trx, { environment: order.id, whose, orderer }, () =>
+		createOrder(trx, order),
+	);
 }
 
 /** Throws `invalid_request` when the tenant may not have an environment for so long. */

@@ -14,14 +14,14 @@ import { isCaller, type Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { type Db, undoIfThrown } from "../store/db.ts";
 import {
-	countOperations,
-	findChoice,
 	listShares,
-	loadQuota,
 	lockQuota,
-	measureUsage,
 	type Owner,
+	type Pace,
 	type QuotaOf,
+	readAccount,
+	readPace,
+	weigh,
 } from "../store/quotas.ts";
 
 /**
@@ -39,30 +39,41 @@ export async function heedQuota<T>(
 ): Promise<T> {
 	const owner = await lockQuota(trx, order.whose);
 	if (owner === undefined) return carryOut();
-	const look = async () => ({
-		usage: await measureUsage(trx, owner.id),
-		choice: await findChoice(trx, order.environment),
-	});
+	const { environment, orderer } = order;
 	return undoIfThrown(trx, async () => {
-		const limits = await loadQuota(trx, owner.id);
-		const before = await look();
+		// A new one takes nothing yet.
+		const before =
+			"tenant" in order.whose ? undefined : await weigh(trx, environment);
 		const answer = await carryOut();
-		const after = await look();
+		const { weight: after, ...account } = await readAccount(
+			trx,
+			owner.id,
+			environment,
+		);
 		// Nothing came of it.
-		if (after.choice === undefined) return answer;
-		const forbidden = findForbidden(limits, before.choice, after.choice);
+		if (after === undefined) return answer;
+		const { limits, usage } = account;
+		const forbidden = findForbidden(limits, before?.choice, after.choice);
 		if (forbidden !== undefined) throw refuseChoice(owner, forbidden);
-		const exceeded = findExceeded(limits, before.usage, after.usage);
-		if (exceeded === undefined) return answer;
-		throw await refuseUsage(trx, {
-			...exceeded,
-			...order,
-			owner,
-			before: before.usage,
-			after: after.usage,
-		});
+		const grown = subtract(after.own, before?.own);
+		const exceeded = findExceeded(limits, grown, usage);
+		if (exceeded !== undefined) {
+			const used = subtract(usage, grown);
+			const passed = { ...exceeded, owner, environment, orderer, used, usage };
+			throw await refuseUsage(trx, passed);
+		}
+		// Of an order that goes another way, `heedPace` is told by `request`.
+		if (before === undefined) requirePace(owner, account, orderer);
+		return answer;
 	});
 }
+
+const subtract = (from: Usage, what: Usage | undefined): Usage => ({
+	environments: from.environments - (what?.environments ?? 0),
+	activeEnvironments: from.activeEnvironments - (what?.activeEnvironments ?? 0),
+	cpuMillis: from.cpuMillis - (what?.cpuMillis ?? 0),
+	memoryMiB: from.memoryMiB - (what?.memoryMiB ?? 0),
+});
 
 /** The quota of who owns an environment that is there. */
 export const within = (
@@ -86,18 +97,24 @@ export async function heedPace(
 	if (!isCaller(orderer) || isFree(kind)) return;
 	const owner = await lockQuota(trx, { environment });
 	if (owner === undefined) return;
-	const { operationsPerHour: limit } = await loadQuota(trx, owner.id);
-	if (limit === null) return;
-	const { used, freeAt } = await countOperations(trx, owner.id);
-	if (used <= limit) return;
+	requirePace(owner, await readPace(trx, owner.id), orderer);
+}
+
+function requirePace(
+	{ name }: Owner,
+	{ limits, operations, operationsFreeAt }: Pace,
+	orderer: Orderer,
+): void {
+	const limit = limits.operationsPerHour;
+	if (!isCaller(orderer) || limit === null || operations <= limit) return;
 	throw new Failure({
 		code: "quota_exceeded",
-		message: `The quota of ${owner.name} allows ${limit} operations an hour (\`operationsPerHour\`), and there were ${used - 1} in the last one.`,
+		message: `The quota of ${name} allows ${limit} operations an hour (\`operationsPerHour\`), and there were ${operations - 1} in the last one.`,
 		untouched,
 		advice:
-			limit === 0 || freeAt === null
+			limit === 0 || operationsFreeAt === null
 				? "Ask the platform admin to raise it."
-				: `Order it again after ${freeAt.toISOString()}, or ask the platform admin to raise it. To destroy and to hibernate is always let through.`,
+				: `Order it again after ${operationsFreeAt.toISOString()}, or ask the platform admin to raise it. To destroy and to hibernate is always let through.`,
 		retryable: true,
 	});
 }
@@ -133,15 +150,15 @@ async function refuseUsage(
 		readonly owner: Owner;
 		readonly environment: EnvironmentId;
 		readonly orderer: Orderer;
-		readonly before: Usage;
-		readonly after: Usage;
+		readonly used: Usage;
+		readonly usage: Usage;
 	},
 ): Promise<Failure> {
-	const { measure, limit, owner, before, after } = passed;
+	const { measure, limit, owner, used, usage } = passed;
 	const { unit, way } = words[measure];
 	return new Failure({
 		code: "quota_exceeded",
-		message: `The quota of ${owner.name} allows ${limit} ${unit} (\`${measure}\`); ${before[measure]} are used${await listUsers(trx, passed)}, and with this it would be ${after[measure]}.`,
+		message: `The quota of ${owner.name} allows ${limit} ${unit} (\`${measure}\`); ${used[measure]} are used${await listUsers(trx, passed)}, and with this it would be ${usage[measure]}.`,
 		untouched,
 		advice: `${way} what is not needed, or ask the platform admin to raise it. GET /v1/tenants/${owner.name}/usage tells what is used by what.`,
 	});

@@ -49,21 +49,12 @@ export async function lockQuota(
 	return rows[0];
 }
 
-/** As it is now, whatever it was when the caller was let in. */
-export async function loadQuota(db: Db, tenant: TenantId): Promise<Quota> {
-	const { rows } = await sql<{ quota: Partial<Quota> | null }>`
-		select settings -> 'quota' as quota from tenants where id = ${tenant}`.execute(
-		db,
-	);
-	return quota.parse(rows[0]?.quota ?? {});
-}
-
 /**
  * What each environment of a tenant takes. While something moves it, the most of what it was and of what it may become: of
  * the revision that runs, of the one that is wished for, and of each between that somebody began or is to begin. It is asleep
  * once it is hibernated, until somebody orders that it wake.
  */
-const shares = (tenant: RawBuilder<unknown>) => sql`(
+const shares = (which: RawBuilder<unknown>) => sql`(
 	select e.id, e.name, is_active as "isActive",
 		case when is_active then demand.cpu_millis else 0 end as "cpuMillis",
 		case when is_active then demand.memory_mib else 0 end as "memoryMiB"
@@ -84,21 +75,128 @@ const shares = (tenant: RawBuilder<unknown>) => sql`(
 				select from revisions s where s.environment_id = e.id and s.number = e.revision
 				and s.power = 'hibernated')) as is_active
 	) as sleep
-	where e.tenant_id = ${tenant} and e.lifecycle <> 'destroyed')`;
+	where ${which} and e.lifecycle <> 'destroyed')`;
 
-/** What all of a tenant's environments take together. */
-export async function measureUsage(db: Db, tenant: TenantId): Promise<Usage> {
-	await measureRevisions(db, tenant);
-	const { rows } = await sql<Usage>`
-		select count(*)::int as environments,
-			count(*) filter (where "isActive")::int as "activeEnvironments",
-			coalesce(sum("cpuMillis"), 0)::float8 as "cpuMillis",
-			coalesce(sum("memoryMiB"), 0)::float8 as "memoryMiB"
-		from ${shares(sql`${tenant}`)} as share`.execute(db);
-	const [usage] = rows;
-	if (usage === undefined) throw new Error("a count without a row");
-	return usage;
+const ofTenant = (tenant: TenantId) => sql`e.tenant_id = ${tenant}`;
+
+/** One environment, as what its tenant's quota is about. */
+export interface Weight {
+	/** What it alone takes. */
+	readonly own: Usage;
+	readonly choice: Choice;
 }
+
+const nothing: Usage = {
+	environments: 0,
+	activeEnvironments: 0,
+	cpuMillis: 0,
+	memoryMiB: 0,
+};
+
+/** A sum of shares. */
+const sums = sql`
+	count(*)::int as environments,
+	count(*) filter (where "isActive")::int as "activeEnvironments",
+	coalesce(sum("cpuMillis"), 0)::float8 as "cpuMillis",
+	coalesce(sum("memoryMiB"), 0)::float8 as "memoryMiB"`;
+
+const weightOf = (environment: EnvironmentId) => sql`(
+	select jsonb_build_object(
+		'own', (select to_jsonb(own) from (
+			select ${sums} from ${shares(sql`e.id = ${environment}`)} as share) as own),
+		'choice', jsonb_build_object('size', r.size, 'target', g.name, 'blueprint', e.blueprint))
+	from environments e join targets g on g.id = e.target_id
+	join revisions r on r.environment_id = e.id and r.number = e.desired_revision
+	where e.id = ${environment})`;
+
+/** Undefined if there is no such environment. */
+export async function weigh(
+	db: Db,
+	environment: EnvironmentId,
+): Promise<Weight | undefined> {
+	const { rows } = await sql<{ weight: Weight | null }>`
+		select ${weightOf(environment)} as weight`.execute(db);
+	return rows[0]?.weight ?? undefined;
+}
+
+/** What a tenant has ordered lately. */
+export interface Pace {
+	/** As they are now, whatever they were when the caller was let in. */
+	readonly limits: Quota;
+	/** The operations that were ordered in the hour before now. */
+	readonly operations: number;
+	/** When the oldest of them is an hour old; null where there is none. */
+	readonly operationsFreeAt: Date | null;
+}
+
+interface PaceRow {
+	readonly quota: Partial<Quota> | null;
+	readonly operations: number;
+	readonly free_at: Date | null;
+}
+
+const toPace = (row: PaceRow): Pace => ({
+	limits: quota.parse(row.quota ?? {}),
+	operations: row.operations,
+	operationsFreeAt: row.free_at,
+});
+
+const tenantsWithPace = sql`tenants t cross join lateral (
+	select count(*)::int as operations, min(o.created_at) + interval '1 hour' as free_at from operations o
+	where o.tenant_id = t.id and o.created_at > now() - interval '1 hour') as pace`;
+
+export async function readPace(db: Db, tenant: TenantId): Promise<Pace> {
+	const { rows } = await sql<PaceRow>`
+		select t.settings -> 'quota' as quota, pace.*
+		from ${tenantsWithPace} where t.id = ${tenant}`.execute(db);
+	const [row] = rows;
+	if (row === undefined) throw new Error(`the tenant ${tenant} is gone`);
+	return toPace(row);
+}
+
+/** All that a tenant's quota is held against. */
+export interface Account extends Pace {
+	/** What all of its environments take together. */
+	readonly usage: Usage;
+}
+
+interface AccountRow extends PaceRow {
+	readonly usage: Usage | null;
+	readonly weight: Weight | null;
+	readonly is_unmeasured: boolean;
+}
+
+/** In one question: orders of the tenant wait meanwhile. With the weight of one of its environments, if one is named. */
+export async function readAccount(
+	db: Db,
+	tenant: TenantId,
+	environment?: EnvironmentId,
+): Promise<Account & { readonly weight: Weight | undefined }> {
+	const { rows } = await sql<AccountRow>`
+		select t.settings -> 'quota' as quota, pace.*,
+			(select to_jsonb(usage) from (
+				select ${sums} from ${shares(ofTenant(tenant))} as share) as usage) as usage,
+			${environment === undefined ? sql`null::jsonb` : weightOf(environment)} as weight,
+			exists (${unmeasured(tenant)}) as is_unmeasured
+		from ${tenantsWithPace} where t.id = ${tenant}`.execute(db);
+	const [row] = rows;
+	if (row === undefined) throw new Error(`the tenant ${tenant} is gone`);
+	if (row.is_unmeasured) {
+		await measureRevisions(db, tenant);
+		return readAccount(db, tenant, environment);
+	}
+	return {
+		...toPace(row),
+		usage: row.usage ?? nothing,
+		weight: row.weight ?? undefined,
+	};
+}
+
+/** The revisions of living environments from before it was kept what they ask for. */
+const unmeasured = (tenant: TenantId) => sql`
+	select e.id, r.number, r.size, r.parameters
+	from revisions r join environments e on e.id = r.environment_id
+	where r.cpu_millis is null and e.tenant_id = ${tenant} and e.lifecycle <> 'destroyed'`;
 
 /** The environments that take the most by a measure, greatest first, at most `limit`. */
 export async function listShares(
@@ -116,26 +214,20 @@ export async function listShares(
 		by === "memoryMiB" ? sql`"memoryMiB" desc` : sql`"cpuMillis" desc`;
 	const { rows } = await sql<Share>`
 		select id, name, "isActive", "cpuMillis"::float8, "memoryMiB"::float8
-		from ${shares(sql`${tenant}`)} as share
+		from ${shares(ofTenant(tenant))} as share
 		where ("isActive" or ${by === "environments"})
 			and name like ${(pattern ?? "*").replaceAll("*", "%")}
 		order by ${order}, name limit ${limit}`.execute(db);
 	return rows;
 }
 
-/** Counts what revisions of living environments ask for that were made before that was kept. */
 async function measureRevisions(db: Db, tenant: TenantId): Promise<void> {
 	const { rows } = await sql<{
 		id: EnvironmentId;
 		number: number;
 		size: Size;
 		parameters: object;
-	}>`
-		select e.id, r.number, r.size, r.parameters
-		from revisions r join environments e on e.id = r.environment_id
-		where r.cpu_millis is null and e.tenant_id = ${tenant} and e.lifecycle <> 'destroyed'`.execute(
-		db,
-	);
+	}>`${unmeasured(tenant)}`.execute(db);
 	for (const { id, number, size, parameters } of rows) {
 		const demand = decideDemand({
 			size,
@@ -148,32 +240,4 @@ async function measureRevisions(db: Db, tenant: TenantId): Promise<void> {
 			.where("number", "=", number)
 			.execute();
 	}
-}
-
-/** What an environment is wished to be; undefined if there is none. */
-export async function findChoice(
-	db: Db,
-	environment: EnvironmentId,
-): Promise<Choice | undefined> {
-	const { rows } = await sql<Choice>`
-		select r.size, g.name as target, e.blueprint
-		from environments e join targets g on g.id = e.target_id
-		join revisions r on r.environment_id = e.id and r.number = e.desired_revision
-		where e.id = ${environment}`.execute(db);
-	return rows[0];
-}
-
-/** The operations that were ordered in the hour before now, and when the oldest of them is an hour old. */
-export async function countOperations(
-	db: Db,
-	tenant: TenantId,
-): Promise<{ readonly used: number; readonly freeAt: Date | null }> {
-	const { rows } = await sql<{ used: number; freeAt: Date | null }>`
-		select count(*)::int as used, min(created_at) + interval '1 hour' as "freeAt" from operations
-		where tenant_id = ${tenant} and created_at > now() - interval '1 hour'`.execute(
-		db,
-	);
-	const [row] = rows;
-	if (row === undefined) throw new Error("a count without a row");
-	return row;
 }

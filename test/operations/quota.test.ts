@@ -34,7 +34,7 @@ import {
 } from "../../src/store/environments.ts";
 import { listEvents } from "../../src/store/events.ts";
 import { listOperations } from "../../src/store/operations.ts";
-import { listShares, measureUsage } from "../../src/store/quotas.ts";
+import { listShares, readAccount } from "../../src/store/quotas.ts";
 import { listRevisions } from "../../src/store/revisions.ts";
 import { changeTenant, findTenant } from "../../src/store/tenants.ts";
 import { attempt } from "../support/attempt.ts";
@@ -114,7 +114,8 @@ const upgrade = async (
 			options: { onFailure, backup: "skip" },
 		}),
 	);
-const measure = ({ tenant }: Actor) => measureUsage(database.db, tenant.id);
+const measure = async ({ tenant }: Actor) =>
+	(await readAccount(database.db, tenant.id)).usage;
 const countActive = async (actor: Actor) =>
 	(await measure(actor)).activeEnvironments;
 
