@@ -50,6 +50,13 @@ const listOf = (isGood: (text: string) => boolean, message: string) =>
 		.transform((text) => text.split(",").map((part) => part.trim()))
 		.refine((parts) => parts.every(isGood), message);
 
+/** As a browser writes it: a scheme, a host and at most a port. */
+function isOrigin(text: string): boolean {
+	const url = URL.parse(text);
+	const isNamed = /^https?:\/\/[a-z0-9.:[\]-]+$/.test(text);
+	return isNamed && url?.origin === text;
+}
+
 /** An address, or a network in CIDR notation. */
 function isNetwork(text: string): boolean {
 	const [address = "", bits] = text.split("/", 2);
@@ -100,6 +107,11 @@ const variables = z
 			.url({ protocol: /^https?$/, error: "must be an https:// URL" })
 			.transform((url) => url.replace(/\/+$/, ""))
 			.optional(),
+		CORS_ORIGINS: listOf(
+			isOrigin,
+			"must be origins (https://portal.example.com), with commas between",
+		).default([]),
+		DRAIN_SECONDS: wholeNumber(0, 300).optional(),
 		OTEL_EXPORTER_OTLP_ENDPOINT: z
 			.string()
 			.refine(
@@ -185,6 +197,10 @@ export interface Config {
 	};
 	/** Where the API is reached from outside. */
 	readonly publicUrl: string | undefined;
+	/** Origins whose pages may call the API from a browser. */
+	readonly corsOrigins: readonly string[];
+	/** How long the API serves as before once it was told to stop. Undefined: as its role has it. */
+	readonly drainSeconds: number | undefined;
 	/** Identity providers that are believed in who somebody is. */
 	readonly issuers: readonly Issuer[];
 	/** Networks of proxies that are believed in where a request comes from. */
@@ -262,6 +278,8 @@ export function parseConfig(
 			share: vars.OTEL_TRACES_SAMPLER_ARG,
 		},
 		publicUrl: vars.PUBLIC_URL,
+		corsOrigins: vars.CORS_ORIGINS,
+		drainSeconds: vars.DRAIN_SECONDS,
 		issuers: vars.OIDC_ISSUERS,
 		trustedProxies: vars.TRUSTED_PROXIES,
 		rates: {

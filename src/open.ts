@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { hostname, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import type { AwsAccess, Cloud } from "./domain/aws.ts";
 import { cancelDeadlinesMs } from "./domain/operation.ts";
@@ -140,6 +141,8 @@ export async function prepareInstallation(
 	}
 	const tokenFile = join(base.config.dataDir, "token");
 	const token = await ensureAdmin(db, readIfThere(tokenFile), hostname());
+	// A seal key that is given by a variable has not made the folder.
+	mkdirSync(base.config.dataDir, { recursive: true, mode: 0o700 });
 	writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
 	return { tokenFile, token };
 }
@@ -260,6 +263,9 @@ export async function openTelemetry({ config, database, log }: Base) {
 	}
 }
 
+/** As often as load balancers look whether a process is ready. */
+const defaultDrainSeconds = 5;
+
 /** Answers HTTP. Returns the address that it listens on. */
 export async function openApi(base: Base) {
 	const { makeServer } = await import("./http/server.ts");
@@ -305,8 +311,9 @@ export async function openApi(base: Base) {
 		log: base.log,
 		version,
 		publicUrl: base.config.publicUrl,
+		corsOrigins: base.config.corsOrigins,
 	});
-	const { host, port } = base.config;
+	const { host, port, drainSeconds } = base.config;
 	const address = await server.listen({ host, port }).catch(async (error) => {
 		await denials.close();
 		await counts.close();
@@ -316,6 +323,9 @@ export async function openApi(base: Base) {
 	return {
 		url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
 		async close() {
+			server.drain();
+			// Until whoever balances load has seen it and sends nobody any more.
+			await delay((drainSeconds ?? defaultDrainSeconds) * 1_000);
 			await server.close();
 			await denials.close();
 			await counts.close();

@@ -33,7 +33,12 @@ export async function startAll(
 	config: Config,
 	{ opened, stopped, print }: Terms,
 ): Promise<void> {
-	const quiet = { ...config, logLevel: config.logLevel ?? "warn" };
+	const quiet: Config = {
+		...config,
+		logLevel: config.logLevel ?? "warn",
+		// No load balancer looks at it, and somebody waits.
+		drainSeconds: config.drainSeconds ?? 0,
+	};
 	const named = await readTarget(quiet);
 	const { databaseUrl, target } = await openSurroundings(
 		quiet,

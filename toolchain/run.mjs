@@ -6,14 +6,17 @@
 //   node toolchain/run.mjs test [FILE ...]
 //   node toolchain/run.mjs test:all [FILE ...]   with every case of what has many alike
 //   node toolchain/run.mjs check      types, lint and format
+//   node toolchain/run.mjs audit      what is known against the packages
 //   node toolchain/run.mjs bench [NAME ...]
 //   node toolchain/run.mjs soak [--minutes N] [--seed N]
+//   node toolchain/run.mjs judge:api [--examples N] [--seed N] [--role ROLE]
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { provideAws } from "./aws.mjs";
+import { provideSchemathesis } from "./schemathesis.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const wantedNode = 24;
@@ -113,13 +116,18 @@ function provideRedis() {
 /** And AWS at an emulator that is a Python program. */
 function provideServers() {
 	provideRedis();
+	return provideVenv(provideAws);
+}
+
+/** What is a Python program, in a folder of its own. */
+function provideVenv(provide) {
 	if (!hasVenv()) {
 		installPackage(
 			"python3-venv",
 			"Install Python 3 with venv (Debian: apt-get install python3-venv; macOS: brew install python).",
 		);
 	}
-	return provideAws(toolchainDir, say);
+	return provide(toolchainDir, say);
 }
 
 function hasVenv() {
@@ -185,10 +193,19 @@ const commands = {
 		toolchain: () => [],
 		args: () => ["toolchain/check.mjs"],
 	},
+	audit: {
+		toolchain: () => [],
+		args: () => ["toolchain/audit.mjs"],
+	},
 	soak: {
 		toolchain: () => ["engine", "sandbox"],
 		before: provideRedis,
 		args: (options) => ["test/soak/main.ts", ...options],
+	},
+	"judge:api": {
+		toolchain: () => [],
+		before: () => provideVenv(provideSchemathesis),
+		args: (options) => ["test/judges/api.ts", ...options],
 	},
 	bench: {
 		toolchain: () => ["engine", "sandbox"],

@@ -1,6 +1,7 @@
 // An update's life: created, started with the stack's lock, told about, completed or cancelled.
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
+import { isSameHash } from "../domain/token.ts";
 import { Failure } from "../failure.ts";
 import type { Db } from "../store/db.ts";
 import { holdLease } from "../store/leases.ts";
@@ -206,7 +207,8 @@ export async function complete(
 /** Its client has said so before, and was not answered. */
 const isRepeated = (update: Update, ticket: Ticket): boolean =>
 	update.ending === "completed" &&
-	update.tokenHash?.equals(ticket.tokenHash) === true;
+	update.tokenHash !== null &&
+	isSameHash(update.tokenHash, ticket.tokenHash);
 
 /** `pulumi cancel`: the client is not told, its next write is refused. An update that has ended stays as it is. */
 export async function cancel(call: StackCall): Promise<Reply> {

@@ -250,7 +250,8 @@ export const describeEnvironment = {
 		.refine(
 			(change) => Object.keys(change).length > 0,
 			"must have `labels`, `description`, `schedule`, `onDrift`, `onExpiry` or `failureTtl`",
-		),
+		)
+		.meta({ minProperties: 1 }),
 	status: 200,
 	response: environment,
 	examples: [

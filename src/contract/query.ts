@@ -36,7 +36,7 @@ function unwrap(schema: unknown): unknown {
 
 function readText(expected: unknown, text: string): unknown {
 	// Stricter than Number(): "", "0x10" and "1e3" are not what anyone means by a number in a URL.
-	if (expected instanceof z.ZodNumber && /^-?\d{1,15}$/.test(text)) {
+	if (expected instanceof z.ZodNumber && /^-?\d{1,16}$/.test(text)) {
 		return Number(text);
 	}
 	if (expected instanceof z.ZodBoolean && /^(true|false)$/.test(text)) {

@@ -41,7 +41,8 @@ export const previewedOrder = z
 		(order) =>
 			Object.values(order).filter((one) => one !== undefined).length === 1,
 		"must have exactly one verb",
-	);
+	)
+	.meta({ minProperties: 1, maxProperties: 1 });
 export type PreviewedOrder = z.infer<typeof previewedOrder>;
 
 /** The verb of an order, with what it asks for. */

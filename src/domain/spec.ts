@@ -45,10 +45,8 @@ const labelValue = z
 
 export const labels = z
 	.record(labelKey, labelValue)
-	.refine(
-		(all) => Object.keys(all).length <= 16,
-		"must have at most 16 labels",
-	);
+	.refine((all) => Object.keys(all).length <= 16, "must have at most 16 labels")
+	.meta({ maxProperties: 16 });
 
 /** How long an environment lives from its order on. */
 const lifetime = duration
@@ -169,6 +167,7 @@ export const rotateOrder = z.strictObject({
 		.array(z.enum(secretNames))
 		.min(1)
 		.refine(noRepeats, "must name each secret once")
+		.meta({ uniqueItems: true })
 		.describe("Names of secrets, as the processes know them."),
 	acknowledge: z
 		.boolean()

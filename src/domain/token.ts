@@ -1,5 +1,5 @@
 // The text of a machine token, and what is kept of it.
-import { createHash, randomInt } from "node:crypto";
+import { createHash, randomInt, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -39,3 +39,7 @@ export function looksLikeToken(text: string): boolean {
  */
 export const hashToken = (text: string): Buffer =>
 	createHash("sha256").update(text).digest();
+
+/** Compares what secrets were made into in a time that tells nothing of where they differ. */
+export const isSameHash = (one: Buffer, other: Buffer): boolean =>
+	one.length === other.length && timingSafeEqual(one, other);

@@ -33,6 +33,7 @@ import { docs } from "./docs.ts";
 import { documentRoutes } from "./document.ts";
 import { environmentRoutes } from "./environments.ts";
 import { eventRoutes } from "./events.ts";
+import { hardenAnswers, shareWith } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import { identityRuleRoutes } from "./identity-rules.ts";
 import { leftoverRoutes } from "./leftovers.ts";
@@ -75,7 +76,12 @@ export function makeApp(context: Context, isClosing: () => boolean): Express {
 	app.disable("etag");
 	app.enable("case sensitive routing");
 	app.enable("strict routing");
+	// What is thrown past our own answers is told by Express, which would show where it was thrown.
+	app.set("env", "production");
+	app.use(hardenAnswers);
 	app.use(openRequest(context, isClosing));
+	app.use(refuseManyHeaders(context));
+	if (context.corsOrigins.length > 0) app.use(shareWith(context.corsOrigins));
 	// To Express a verb is part of what `{id}` takes, so paths with one are asked first.
 	const groups = [...groupByPath(routes)].sort(
 		([a], [b]) => Number(b.includes("}:")) - Number(a.includes("}:")),
@@ -144,10 +150,6 @@ function openRequest(
 		response.set({
 			"X-Request-Id": requestId,
 			traceparent: formatTraceparent(trace),
-			"Cache-Control": "no-store",
-			"X-Content-Type-Options": "nosniff",
-			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-			"Referrer-Policy": "no-referrer",
 		});
 		if (isClosing()) response.set("Connection", "close");
 		response.locals.publicUrl = publicUrl;
@@ -184,6 +186,24 @@ function openRequest(
 			return;
 		}
 		withTrace(trace, next);
+	};
+}
+
+/** The server reads one more than these, and drops the rest: what it dropped could have said who calls. */
+function refuseManyHeaders({ log, limits }: Context): RequestHandler {
+	return (request, response, next) => {
+		const count = request.rawHeaders.length / 2;
+		if (count <= limits.maxHeaders) {
+			next();
+			return;
+		}
+		const failure = new Failure({
+			code: "header_fields_too_large",
+			message: `The request has more than ${limits.maxHeaders} headers.`,
+			untouched: "Nothing was changed.",
+			advice: "Send fewer; look at proxies in between.",
+		});
+		refuse(log, request, response, failure);
 	};
 }
 

@@ -67,10 +67,12 @@ export interface Context {
 	readonly gate: Gate;
 	/** Asks all that the service needs. */
 	readonly askReadiness: () => Promise<readonly CheckResult[]>;
-	/** Whether this process is about to stop: whoever balances load looks for another one then. */
-	readonly isDraining: () => boolean;
 	/** Whether `/metrics` is served here, and not on a port of its own. */
 	readonly servesMetrics: boolean;
+	/** Whether this process is about to stop: whoever balances load looks for another one then. */
+	readonly isDraining: () => boolean;
+	/** Origins whose pages may call the API from a browser. */
+	readonly corsOrigins: readonly string[];
 	/** The streams that go on; aborting them all ends them. */
 	readonly streams: Set<AbortController>;
 }

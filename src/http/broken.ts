@@ -8,6 +8,9 @@ import { Failure } from "../failure.ts";
 import { presentProblem } from "./problem.ts";
 import type { DoorLog } from "./refuse.ts";
 
+/** Cut off at once, a caller that still sends would not see the answer. */
+const lingerMs = 1_000;
+
 const untouched = "Nothing was changed.";
 
 function explain(code: string | undefined): Failure {
@@ -70,6 +73,9 @@ export function refuseConnection(
 		{ requestId, traceId: trace.traceId, status, reason: error.code },
 		"a connection was refused",
 	);
+	// Whoever does not hang up when he was answered keeps the connection no longer than that.
+	const timer = setTimeout(() => socket.destroy(), lingerMs);
+	socket.once("close", () => clearTimeout(timer));
 	socket.end(
 		[
 			`HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -1,4 +1,4 @@
-// What one caller may cost the service, in time. Values are milliseconds.
+// What one caller may cost the service. Times are in milliseconds.
 
 export interface Limits {
 	/** A client that sends its request drop by drop is let go after this. */
@@ -7,6 +7,9 @@ export interface Limits {
 	/** How often that is looked for. */
 	readonly checkEveryMs: number;
 	readonly keepAliveTimeoutMs: number;
+	/** Of all headers of a request and its address together. */
+	readonly maxHeaderBytes: number;
+	readonly maxHeaders: number;
 	/** How long closing waits for what is on its way. */
 	readonly closeWithinMs: number;
 	/** The pause between two signs of life in a stream. */
@@ -21,6 +24,8 @@ export const defaultLimits: Limits = {
 	checkEveryMs: 1_000,
 	// Longer than load balancers keep idle connections (usually 60 s), so that it is never we who hang up first.
 	keepAliveTimeoutMs: 65_000,
+	maxHeaderBytes: 16 * 1024,
+	maxHeaders: 100,
 	closeWithinMs: 10_000,
 	// Shorter than the idle time of any usual proxy.
 	pingMs: 15_000,

@@ -1,9 +1,10 @@
 // Pages by keyset: a page's token says behind which row the next page begins. It is signed together with
 // what is listed, for whom and filtered how, so it opens only the list that it was given for; it is no
 // permission, since every page is read under the rights of whoever asks.
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import type { PageQuery } from "../contract/page.ts";
 import { refuseInput } from "../contract/parse.ts";
+import { isSameHash } from "../domain/token.ts";
 import type { PageCursor, PageRequest } from "../store/page.ts";
 
 /** Which list, for whom, filtered how. */
@@ -34,7 +35,7 @@ export function parsePageToken(
 	const [payload = "", signature = ""] = token.split(".");
 	const given = Buffer.from(signature, "base64url");
 	const expected = sign(key, payload, list);
-	if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+	if (!isSameHash(given, expected)) {
 		throw refuseInput([
 			{
 				pointer: "/query/pageToken",

@@ -13,6 +13,7 @@ import { defaultLimits, type Limits } from "./limits.ts";
 import { makeVerifier, type Verifier } from "./oidc.ts";
 import { type Gate, openGate } from "./rate-limit.ts";
 import { makeReadiness } from "./readiness.ts";
+import { comeBack } from "./stream.ts";
 
 type Optional =
 	| "answers"
@@ -26,7 +27,8 @@ type Optional =
 	| "servesMetrics"
 	| "webhookTargets"
 	| "askReadiness"
-	| "isDraining";
+	| "isDraining"
+	| "corsOrigins";
 
 export interface ServerOptions extends Omit<Context, Optional> {
 	/** Hold every answer against its schema, and send an error in place of one that does not match. On by default. */
@@ -45,6 +47,8 @@ export interface ServerOptions extends Omit<Context, Optional> {
 	readonly webhookTargets?: TargetPolicy;
 	/** What must be there for `/readyz` to say so. The database by default. */
 	readonly readinessChecks?: readonly ReadinessCheck[];
+	/** Nobody's by default. */
+	readonly corsOrigins?: readonly string[];
 	/** Networks (CIDR) of proxies that are believed in where a request comes from. Nobody by default. */
 	readonly trustedProxies?: readonly string[];
 }
@@ -52,7 +56,9 @@ export interface ServerOptions extends Omit<Context, Optional> {
 export interface HttpServer {
 	/** Port 0 stands for a free one. Throws `not_set_up` if the address cannot be had. */
 	listen(address: Address): Promise<{ readonly port: number }>;
-	/** Takes no more requests, ends the streams, and waits up to 10 seconds for what is on its way. */
+	/** Says that it is not ready any more, and keeps no connection alive; all else is served as before. */
+	drain(): void;
+	/** Takes no more requests, tells the streams to come back, and waits up to 10 seconds for what is on its way. */
 	close(): Promise<void>;
 }
 
@@ -66,6 +72,7 @@ export function makeServer(options: ServerOptions): HttpServer {
 	const streams = new Set<AbortController>();
 	let isClosing = false;
 	const context = {
+		corsOrigins: [],
 		checkAnswers: true,
 		publicUrl: undefined,
 		onDenied: ignoreDenials,
@@ -91,11 +98,13 @@ export function makeServer(options: ServerOptions): HttpServer {
 			requestTimeout: limits.requestTimeoutMs,
 			connectionsCheckingInterval: limits.checkEveryMs,
 			keepAliveTimeout: limits.keepAliveTimeoutMs,
+			maxHeaderSize: limits.maxHeaderBytes,
 			// The application does, with a problem.
 			requireHostHeader: false,
 		},
 		app,
 	);
+	server.maxHeadersCount = limits.maxHeaders + 1;
 	server.on("clientError", (error, socket) =>
 		refuseConnection(context, error, socket as Socket),
 	);
@@ -109,9 +118,12 @@ export function makeServer(options: ServerOptions): HttpServer {
 			);
 			return { port };
 		},
+		drain() {
+			isClosing = true;
+		},
 		async close() {
 			isClosing = true;
-			for (const stream of streams) stream.abort();
+			for (const stream of streams) stream.abort(comeBack);
 			await drain(server, limits.closeWithinMs);
 		},
 	};

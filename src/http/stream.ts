@@ -5,6 +5,11 @@ import type { Limits } from "./limits.ts";
 
 const reconnectMs = 2_000;
 
+/** Why a stream is ended by us whose reader is to be back soon, at another process. */
+export const comeBack = new Error("the process is about to stop");
+/** All readers of a process that stops come back within this time, and not at once. */
+const comeBackWithinMs = 5_000;
+
 export interface StreamedEvent {
 	readonly id: number;
 	readonly type: string;
@@ -51,6 +56,10 @@ export async function sendStream(
 		if (!signal.aborted) throw error;
 	} finally {
 		clearInterval(ping);
+		if (signal.reason === comeBack) {
+			const ms = Math.ceil(Math.random() * comeBackWithinMs);
+			response.write(`retry: ${ms}\n\n`);
+		}
 		response.end();
 	}
 }

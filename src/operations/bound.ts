@@ -5,6 +5,7 @@ import { writeCanonically } from "../domain/canonical.ts";
 import type { Environment } from "../domain/environment.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { PreviewedVerb } from "../domain/preview.ts";
+import { isSameHash } from "../domain/token.ts";
 import { Failure } from "../failure.ts";
 import type { SealKey } from "../seal.ts";
 import type { Db } from "../store/db.ts";
@@ -67,7 +68,7 @@ function refuseOther(
 			"order",
 			`The preview ${preview.id} is of ${preview.verb}, and this is ${verb}.`,
 		);
-	if (!digestOrder(sealKey, verb, body).equals(preview.orderDigest))
+	if (!isSameHash(digestOrder(sealKey, verb, body), preview.orderDigest))
 		throw refuse(
 			"order",
 			`The preview ${preview.id} is of another order: what is asked for differs.`,

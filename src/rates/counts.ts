@@ -25,12 +25,14 @@ export interface SharedCounts {
 export const windowSeconds = 60;
 
 // Requests wait for it, so a store that does not answer is soon taken as away.
-const patienceMs = 500;
+const defaultPatienceMs = 500;
 
 interface Options {
 	readonly url: string;
 	/** A connection broke. The next one is made by itself. */
 	onError(error: Error): void;
+	/** How long the store may take to answer. */
+	readonly patienceMs?: number;
 }
 
 /** Connects lazily. */
@@ -39,7 +41,11 @@ export function openSharedCounts(options: Options): SharedCounts {
 }
 
 /** Connections of its own: orders that hold all of the others must not hold up who would only be told to wait. */
-function openPool({ url, onError }: Options): SharedCounts {
+function openPool({
+	url,
+	onError,
+	patienceMs = defaultPatienceMs,
+}: Options): SharedCounts {
 	const pool = new pg.Pool({
 		connectionString: url,
 		max: 2,
@@ -67,7 +73,11 @@ function openPool({ url, onError }: Options): SharedCounts {
 	};
 }
 
-function openRedis({ url, onError }: Options): SharedCounts {
+function openRedis({
+	url,
+	onError,
+	patienceMs = defaultPatienceMs,
+}: Options): SharedCounts {
 	const client = new Redis(url, {
 		lazyConnect: true,
 		maxRetriesPerRequest: 0,

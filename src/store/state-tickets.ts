@@ -2,6 +2,7 @@
 // every statement here, so that a client whose time is over changes nothing, however late it wakes up.
 import { type RawBuilder, sql } from "kysely";
 import { activeStates } from "../domain/operation.ts";
+import { isSameHash } from "../domain/token.ts";
 import { Failure } from "../failure.ts";
 import type { Db } from "./db.ts";
 import { withState } from "./state-tables.ts";
@@ -107,7 +108,7 @@ export async function explainRefusal(db: Db, ticket: Ticket): Promise<Failure> {
 		});
 	}
 	const reason =
-		row.token_hash === null || !row.token_hash.equals(ticket.tokenHash)
+		row.token_hash === null || !isSameHash(row.token_hash, ticket.tokenHash)
 			? "The lease token is not this update's."
 			: row.state !== "running"
 				? "This update has ended."

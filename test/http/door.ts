@@ -65,6 +65,8 @@ export interface Door {
 	readonly stranger: Person;
 	readonly platformAdmin: Person;
 	call(method: string, path: string, request?: CallOptions): Promise<Answer>;
+	/** As a process does first that is told to stop. */
+	drain(): void;
 	closeServer(): Promise<void>;
 	close(): Promise<void>;
 }
@@ -96,6 +98,7 @@ interface DoorOptions
 			| "onDenied"
 			| "verifier"
 			| "servesMetrics"
+			| "corsOrigins"
 			| "webhookTargets"
 			| "readinessChecks"
 		>
@@ -173,6 +176,8 @@ async function serve(
 	};
 	const counts = openSharedCounts({
 		url: countsUrl ?? database.url,
+		// What a busy machine holds up is not away.
+		patienceMs: 30_000,
 		onError: () => {},
 	});
 	const doorLog = {
@@ -216,6 +221,7 @@ async function serve(
 		platformAdmin,
 		call: (method, path, request = {}) =>
 			call(`${url}${path}`, method, request),
+		drain: () => server.drain(),
 		closeServer,
 		async close() {
 			await closeServer();

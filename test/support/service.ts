@@ -37,7 +37,13 @@ export async function startRole(
 		["--max-semi-space-size=2", "src/main.ts", role],
 		{
 			cwd: root,
-			env: { ...process.env, NODE_TEST_CONTEXT: "", ...environment },
+			env: {
+				...process.env,
+				NODE_TEST_CONTEXT: "",
+				// Nobody balances load.
+				DRAIN_SECONDS: "0",
+				...environment,
+			},
 			stdio: ["ignore", "pipe", "pipe"],
 		},
 	);
