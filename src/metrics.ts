@@ -185,6 +185,20 @@ export function countRequest(request: {
 	}
 }
 
+/** What never became a request: too large a head, or too slow a one, or none at all. */
+export function countRefusedConnection(
+	code: FailureCode,
+	status: number,
+): void {
+	const route = unknownRoute;
+	requests.inc({
+		route,
+		method: "other",
+		status: `${Math.floor(status / 100)}xx`,
+	});
+	problems.inc({ code });
+}
+
 export function countProblem(code: FailureCode): void {
 	problems.inc({ code });
 }

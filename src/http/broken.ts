@@ -5,6 +5,7 @@ import { problemMediaType } from "../contract/problem.ts";
 import { createSuffix } from "../domain/ids.ts";
 import { createSpan, formatTraceparent } from "../domain/trace.ts";
 import { Failure } from "../failure.ts";
+import { countRefusedConnection } from "../metrics.ts";
 import { presentProblem } from "./problem.ts";
 import type { DoorLog } from "./refuse.ts";
 
@@ -68,7 +69,8 @@ export function refuseConnection(
 		publicUrl,
 	});
 	const body = JSON.stringify(problem);
-	const { status } = problem;
+	const { status, code } = problem;
+	countRefusedConnection(code, status);
 	log.info(
 		{ requestId, traceId: trace.traceId, status, reason: error.code },
 		"a connection was refused",

@@ -101,6 +101,25 @@ test("paths that nobody knows are one route, and methods that nobody uses one me
 	assert.equal(await requestsOf({ ...unknown, method: "other" }, askAll), 3);
 });
 
+test("what never becomes a request is counted with what it was refused for", async () => {
+	const send = async () => {
+		const socket = connect(door.port, "127.0.0.1");
+		socket.end("this is no HTTP\r\n\r\n");
+		socket.resume();
+		await once(socket, "close");
+	};
+	const unknown = { route: "unknown", method: "other", status: "4xx" };
+	assert.equal(await requestsOf(unknown, send), 1);
+	assert.equal(
+		await countRise(
+			"impresario_http_problems_total",
+			{ code: "invalid_request" },
+			send,
+		),
+		1,
+	);
+});
+
 test("a stream is counted while it is open, and its length is no duration of a request", async () => {
 	const { operation } = await givenEnvironment(door);
 	const timed = { route: "listOperationEvents" };
