@@ -93,6 +93,10 @@ const variables = z
 			.string()
 			.regex(/^postgres(ql)?:\/\//, "must be a postgres:// URL")
 			.optional(),
+		DATABASE_SERVICE_ROLE: z
+			.string()
+			.regex(/^[A-Za-z_][\w$-]{0,62}$/, "must be the name of a database role")
+			.optional(),
 		QUEUE_URL: z
 			.string()
 			.regex(
@@ -182,6 +186,8 @@ const variables = z
 export interface Config {
 	/** Undefined: the sandbox's own. */
 	readonly databaseUrl: string | undefined;
+	/** The database role of the processes that do not own its tables; `migrate` gives it its rights. */
+	readonly databaseServiceRole: string | undefined;
 	/** Undefined: the database. */
 	readonly queueUrl: string | undefined;
 	readonly host: string;
@@ -268,6 +274,7 @@ export function parseConfig(
 	const dataDir = resolve(vars.DATA_DIR);
 	return Object.freeze({
 		databaseUrl: vars.DATABASE_URL,
+		databaseServiceRole: vars.DATABASE_SERVICE_ROLE,
 		queueUrl: vars.QUEUE_URL,
 		host: vars.HOST,
 		port: vars.PORT,

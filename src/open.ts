@@ -37,6 +37,7 @@ import {
 } from "./store/db.ts";
 import { migrate, requireSchema } from "./store/migrate.ts";
 import { ensureReleases } from "./store/releases.ts";
+import { grantServiceRole } from "./store/service-role.ts";
 import { openTracing } from "./tracing/open.ts";
 
 export const version = "0.1.0";
@@ -130,6 +131,7 @@ export async function prepareInstallation(
 ): Promise<{ tokenFile: string; token: string }> {
 	const applied = await migrate(base.databaseUrl);
 	if (applied.length > 0) base.log.info({ applied }, "the schema was migrated");
+	await grantRights(base);
 	const { db } = base.database;
 	await ensureSealCheck({ db, sealKey: base.sealKey });
 	await ensureReleases(db, builtInReleases);
@@ -145,6 +147,15 @@ export async function prepareInstallation(
 	mkdirSync(base.config.dataDir, { recursive: true, mode: 0o700 });
 	writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
 	return { tokenFile, token };
+}
+
+/** To the role that the other processes work with, if it is another one than ours. */
+async function grantRights({ config, databaseUrl, sender }: Base) {
+	const { databaseServiceRole: role, queueUrl } = config;
+	if (role === undefined) return;
+	// A queue in the database that this process makes must be there before, to be given up for the role's own.
+	if (queueUrl === undefined) await sender.reach();
+	await grantServiceRole(databaseUrl, role);
 }
 
 /** The target that the variables name, if they name one. Throws `not_set_up` or `unavailable`. */
