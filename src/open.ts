@@ -38,6 +38,7 @@ import {
 import { migrate, requireSchema } from "./store/migrate.ts";
 import { ensureReleases } from "./store/releases.ts";
 import { grantServiceRole } from "./store/service-role.ts";
+import { alignEventClock } from "./store/tenant-events.ts";
 import { openTracing } from "./tracing/open.ts";
 
 export const version = "0.1.0";
@@ -134,6 +135,7 @@ export async function prepareInstallation(
 	await grantRights(base);
 	const { db } = base.database;
 	await ensureSealCheck({ db, sealKey: base.sealKey });
+	await alignEventClock(db);
 	await ensureReleases(db, builtInReleases);
 	// Reads the programs' sources and loads none of them.
 	const { listBundles } = await import("./engine/bundle.ts");

@@ -23,7 +23,11 @@ import {
 	upgradeEnvironment,
 	wakeEnvironment,
 } from "./environments.ts";
-import { listEnvironmentEvents, listOperationEvents } from "./events.ts";
+import {
+	listEnvironmentEvents,
+	listOperationEvents,
+	listTenantEvents,
+} from "./events.ts";
 import { checkAlive, checkReady, findVersion } from "./health.ts";
 import {
 	createIdentityRule,
@@ -99,6 +103,7 @@ export const api: readonly Endpoint[] = [
 	approveOperation,
 	rejectOperation,
 	listOperationEvents,
+	listTenantEvents,
 	listBlueprints,
 	listReleases,
 	findRelease,

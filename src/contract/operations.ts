@@ -130,6 +130,15 @@ export const findOperation = {
 	path: "/v1/operations/{id}",
 	permission: "operations:read",
 	params: byId,
+	query: z.strictObject({
+		wait: z
+			.string()
+			.regex(/^([1-9]|[1-5][0-9]|60)s$/, "must be 1s to 60s")
+			.optional()
+			.describe(
+				"Answer as soon as its state, phase or attempt is another one, or after this time. With If-None-Match: another one than that ETag tells.",
+			),
+	}),
 	status: 200,
 	response: operation,
 } as const satisfies Endpoint;

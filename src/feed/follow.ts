@@ -8,11 +8,10 @@ import { translateDatabaseError } from "../store/db.ts";
 import { loadEnvironment } from "../store/environments.ts";
 import { type EventSource, listEvents } from "../store/events.ts";
 import { findOperation } from "../store/operations.ts";
+import { makeBell } from "./bell.ts";
 import type { Feed } from "./listen.ts";
 
 const batch = 200;
-// How long a missed notice can delay an event.
-const lookAgainMs = 2_000;
 
 /**
  * Yields events behind `after` in their order, each once. Ends when the operation is final, or the
@@ -26,17 +25,11 @@ export async function* follow(
 ): AsyncGenerator<Event, void, void> {
 	const { signal } = options;
 	let after = options.after;
-	let wake = () => {};
-	let awake = false;
-	const rouse = () => {
-		awake = true;
-		wake();
-	};
-	const unsubscribe = feed.subscribe(source.environment, rouse);
-	signal.addEventListener("abort", rouse);
+	const bell = makeBell();
+	const unsubscribe = feed.subscribe(source.environment, bell.ring);
+	signal.addEventListener("abort", bell.ring);
 	try {
 		while (!signal.aborted) {
-			awake = false;
 			// Asked before the events: what was written before the end is then seen before the end.
 			const over = await isOver(feed, source);
 			const events = await listEvents(feed.db, source, { after, limit: batch });
@@ -47,20 +40,12 @@ export async function* follow(
 			}
 			if (events.length === batch) continue;
 			if (over) return;
-			if (awake || signal.aborted) continue;
-			await new Promise<void>((fulfil) => {
-				const timer = setTimeout(fulfil, lookAgainMs);
-				wake = () => {
-					clearTimeout(timer);
-					fulfil();
-				};
-			});
-			wake = () => {};
+			await bell.heard();
 		}
 	} catch (error) {
 		throw translateDatabaseError(error);
 	} finally {
-		signal.removeEventListener("abort", rouse);
+		signal.removeEventListener("abort", bell.ring);
 		unsubscribe();
 	}
 }

@@ -1,14 +1,20 @@
-// Wakes whoever follows an environment when it may have news. A notice is only a hint: followers look at the table, also
-// when no notice came for a while.
-import type { EnvironmentId } from "../domain/ids.ts";
+// Wakes whoever follows something when it may have news. A notice is only a hint, and one can be lost: so all that anybody
+// here follows is looked at again and again, by one statement for all of them and not by each.
+import type { EnvironmentId, TenantId } from "../domain/ids.ts";
 import type { Db } from "../store/db.ts";
-import { eventsChannel } from "../store/events.ts";
+import { eventsChannel, listHeads } from "../store/events.ts";
 import { listen } from "./notices.ts";
+
+/** How long a notice that was lost can delay an event. */
+const lookAgainMs = 2_000;
+
+/** What has a log: an environment, or a tenant with all of his. */
+export type Topic = EnvironmentId | TenantId;
 
 export interface Feed {
 	readonly db: Db;
-	/** Calls `wake` when the environment may have news, until the returned function is called. */
-	subscribe(environment: EnvironmentId, wake: () => void): () => void;
+	/** Calls `wake` when there may be news, until the returned function is called. */
+	subscribe(topic: Topic, wake: () => void): () => void;
 	close(): Promise<void>;
 }
 
@@ -19,29 +25,60 @@ export function openFeed(options: {
 	readonly onError: (error: Error) => void;
 }): Feed {
 	const wakers = new Map<string, Set<() => void>>();
+	/** How far each log was at the last look. */
+	const heads = new Map<string, number>();
+	const wakeAll = (topic: string) => {
+		for (const wake of wakers.get(topic) ?? []) wake();
+	};
 	const listener = listen({
 		url: options.url,
 		channel: eventsChannel,
-		onNotice: (environment) => {
-			for (const wake of wakers.get(environment) ?? []) wake();
+		onNotice: (topics) => {
+			for (const topic of topics.split(" ")) wakeAll(topic);
 		},
 		onAgain: () => {
-			for (const group of wakers.values()) for (const wake of group) wake();
+			for (const topic of wakers.keys()) wakeAll(topic);
 		},
 		onError: options.onError,
 	});
 
+	let isLooking = false;
+	const look = async () => {
+		if (isLooking || wakers.size === 0) return;
+		isLooking = true;
+		try {
+			const topics = [...wakers.keys()];
+			for (const { topic, head } of await listHeads(options.db, topics)) {
+				const isNews = heads.get(topic) !== head;
+				if (wakers.has(topic)) heads.set(topic, head);
+				if (isNews) wakeAll(topic);
+			}
+		} catch {
+			// The database is away. Nobody misses anything: the next look is from where this one would have been.
+		} finally {
+			isLooking = false;
+		}
+	};
+	const timer = setInterval(look, lookAgainMs);
+
 	return {
 		db: options.db,
-		subscribe(environment, wake) {
-			const group = wakers.get(environment) ?? new Set();
-			wakers.set(environment, group);
+		subscribe(topic, wake) {
+			const group = wakers.get(topic) ?? new Set();
+			wakers.set(topic, group);
 			group.add(wake);
+			// Whoever comes later may have looked before what the others have seen.
+			heads.delete(topic);
 			return () => {
 				group.delete(wake);
-				if (group.size === 0) wakers.delete(environment);
+				if (group.size > 0 || wakers.get(topic) !== group) return;
+				wakers.delete(topic);
+				heads.delete(topic);
 			};
 		},
-		close: () => listener.close(),
+		close() {
+			clearInterval(timer);
+			return listener.close();
+		},
 	};
 }

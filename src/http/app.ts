@@ -44,6 +44,7 @@ import { problemRoutes } from "./problem-pages.ts";
 import { readPath, refuse } from "./refuse.ts";
 import { rolloutRoutes } from "./rollouts.ts";
 import { secretRoutes } from "./secrets.ts";
+import { tenantEventRoutes } from "./tenant-events.ts";
 import { tenantRoutes } from "./tenants.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { webhookRoutes } from "./webhooks.ts";
@@ -56,6 +57,7 @@ const routes: readonly Route[] = [
 	...operationRoutes,
 	...previewRoutes,
 	...eventRoutes,
+	...tenantEventRoutes,
 	...catalogueRoutes,
 	...leftoverRoutes,
 	...rolloutRoutes,

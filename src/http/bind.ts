@@ -92,6 +92,8 @@ export interface Call<E extends Endpoint> extends Input<E> {
 	readonly live: Live | null;
 	/** What the thing must be for the request to be carried out. */
 	readonly match: Tags | undefined;
+	/** Aborts when the caller leaves or the service stops. Asked for only by who waits. */
+	watch(): AbortSignal;
 	/** What the caller knows already. */
 	readonly known: Tags | undefined;
 	/** The declaration has lines and the caller wants these. */
@@ -140,7 +142,8 @@ export function bind<E extends Endpoint>(
 				const match = readMatch(endpoint, request);
 				const known = readTags(request, "if-none-match");
 				const wantsLines = wants(linesMediaType, endpoint, request);
-				const form = { live, match, known, wantsLines };
+				const watch = () => watchLeaving(context, response).signal;
+				const form = { live, match, known, wantsLines, watch };
 				const call = { actor, ...form, ...input } as Call<E>;
 				const keyed = { endpoint, actor, key, content: { ...input, body } };
 				const asked = { endpoint, params: input.params, actor };
@@ -179,6 +182,7 @@ export function bind<E extends Endpoint>(
 					await sendStream(response, events, {
 						...context.limits,
 						signal: live.signal,
+						begin: answer.begin,
 						onPing: () => leaveRevoked(context, request, { live, actor }),
 					});
 				}
@@ -248,19 +252,24 @@ function watchCaller(
 	if (endpoint.stream === undefined || request.method !== "GET") return null;
 	const wanted = request.accepts(["application/json", "text/event-stream"]);
 	if (wanted !== "text/event-stream") return null;
-	const controller = new AbortController();
-	context.streams.add(controller);
+	const controller = watchLeaving(context, response);
 	countStream("opened");
-	response.once("close", () => {
-		context.streams.delete(controller);
-		countStream("closed");
-		controller.abort();
-	});
+	response.once("close", () => countStream("closed"));
 	return {
 		signal: controller.signal,
 		lastEventId: request.get("last-event-id"),
 		leave: () => controller.abort(),
 	};
+}
+
+function watchLeaving(context: Context, response: Response): AbortController {
+	const controller = new AbortController();
+	context.streams.add(controller);
+	response.once("close", () => {
+		context.streams.delete(controller);
+		controller.abort();
+	});
+	return controller;
 }
 
 /**

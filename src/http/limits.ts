@@ -14,6 +14,8 @@ export interface Limits {
 	readonly closeWithinMs: number;
 	/** The pause between two signs of life in a stream. */
 	readonly pingMs: number;
+	/** How long the reader of a stream that broke is asked to wait before it comes back. */
+	readonly reconnectMs: number;
 	/** How long the reader of a stream may leave unread what was sent. */
 	readonly slowReaderMs: number;
 }
@@ -29,5 +31,6 @@ export const defaultLimits: Limits = {
 	closeWithinMs: 10_000,
 	// Shorter than the idle time of any usual proxy.
 	pingMs: 15_000,
+	reconnectMs: 2_000,
 	slowReaderMs: 60_000,
 };

@@ -8,6 +8,7 @@ import {
 } from "../contract/operations.ts";
 import type { Operation } from "../domain/operation.ts";
 import { notQueued } from "../domain/queue.ts";
+import { awaitChange } from "../feed/await-change.ts";
 import {
 	approveOperation as approve,
 	rejectOperation as reject,
@@ -22,9 +23,14 @@ import {
 } from "../store/operations.ts";
 import { findQueuePlace } from "../store/queue-place.ts";
 import { bind, type Route } from "./bind.ts";
+import { knowsProgress } from "./etag.ts";
 import { readPage } from "./page.ts";
 import { presentOperation } from "./present.ts";
 import { loadVisibleEnvironment, loadVisibleOperation } from "./visible.ts";
+
+/** In all that its `progress` is made of. */
+const isAsFar = (one: Operation, other: Operation): boolean =>
+	findOperation.progress.every((field) => one[field] === other[field]);
 
 /** An operation with its place in the queue, as long as it waits. */
 export async function describeOperation(db: Db, operation: Operation) {
@@ -45,9 +51,21 @@ export async function describeAnswer(db: Db, answer: Operation | Unneeded) {
 }
 
 export const operationRoutes: readonly Route[] = [
-	bind(findOperation, async ({ db }, { actor, params }) =>
-		describeOperation(db, await loadVisibleOperation(db, actor, params.id)),
-	),
+	bind(findOperation, async ({ db, feed }, call) => {
+		const { actor, params, query, known } = call;
+		const operation = await loadVisibleOperation(db, actor, params.id);
+		if (query.wait === undefined) return describeOperation(db, operation);
+		const isKnown = (now: Operation) =>
+			known === undefined
+				? isAsFar(now, operation)
+				: knowsProgress(known, findOperation, now);
+		const changed = await awaitChange(feed, operation, {
+			isNews: (now) => !isKnown(now),
+			forMs: Number.parseInt(query.wait, 10) * 1_000,
+			signal: call.watch(),
+		});
+		return describeOperation(db, changed);
+	}),
 
 	bind(cancelOperation, async ({ db, verbs }, { actor, params }) => {
 		const operation = await loadVisibleOperation(db, actor, params.id);

@@ -3,8 +3,6 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Limits } from "./limits.ts";
 
-const reconnectMs = 2_000;
-
 /** Why a stream is ended by us whose reader is to be back soon, at another process. */
 export const comeBack = new Error("the process is about to stop");
 /** All readers of a process that stops come back within this time, and not at once. */
@@ -13,16 +11,22 @@ const comeBackWithinMs = 5_000;
 export interface StreamedEvent {
 	readonly id: number;
 	readonly type: string;
+	/** By which a client says where it was, if not by the id. */
+	readonly cursor?: string;
 }
 
 /** An answer that goes on. */
 export interface EventStream {
 	readonly stream: AsyncIterable<StreamedEvent>;
+	/** Where it begins, for a client that is cut off before the first event. */
+	readonly begin?: string;
 }
 
-interface StreamOptions extends Pick<Limits, "pingMs" | "slowReaderMs"> {
+interface StreamOptions
+	extends Pick<Limits, "pingMs" | "reconnectMs" | "slowReaderMs"> {
 	readonly signal: AbortSignal;
 	readonly onPing: () => void;
+	readonly begin?: string | undefined;
 }
 
 /**
@@ -42,7 +46,9 @@ export async function sendStream(
 		"cache-control": "no-store, no-transform",
 		"x-accel-buffering": "no",
 	});
-	response.write(`retry: ${reconnectMs}\n\n`);
+	response.write(`retry: ${options.reconnectMs}\n\n`);
+	// An id without data is remembered, and is no event.
+	if (options.begin !== undefined) response.write(`id: ${options.begin}\n\n`);
 	const ping = setInterval(() => {
 		options.onPing();
 		if (!response.writableNeedDrain) response.write(": ping\n\n");
@@ -65,7 +71,7 @@ export async function sendStream(
 }
 
 const formatEvent = (event: StreamedEvent): string =>
-	`id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+	`id: ${event.cursor ?? event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
 async function write(
 	response: ServerResponse,

@@ -185,6 +185,7 @@ export interface Tables {
 			Power | null
 		>;
 		last_event_id: Generated<number>;
+		last_stamp: Generated<number>;
 		created_at: Time;
 		updated_at: Time;
 	};
@@ -385,9 +386,12 @@ export interface Tables {
 		expires_at: ColumnType<Date, Date, Date>;
 	};
 	installation: { name: string; value: Buffer };
+	event_clock: { base: number };
 	events: {
 		environment_id: EnvironmentId;
 		id: number;
+		tenant_id: TenantId;
+		stamp: number;
 		operation_id: OperationId | null;
 		type: string;
 		data: JSONColumnType<object>;

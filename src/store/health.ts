@@ -5,7 +5,7 @@ import type { HealthReport } from "../domain/health.ts";
 import type { EnvironmentId, TargetId } from "../domain/ids.ts";
 import { activeStates, type Operation } from "../domain/operation.ts";
 import { type Db, toJsonb } from "./db.ts";
-import { eventsChannel } from "./events.ts";
+import { eventStamp, eventsChannel, eventTopics } from "./events.ts";
 import { announceLanes, signalLanes } from "./webhook-lanes.ts";
 
 /** Writes what a look of this operation found, as long as it is the attempt that looks. */
@@ -119,22 +119,22 @@ export async function writeHealth(
 				as t (environment text, health text, reasons jsonb)
 		), changed as (
 			update environments e set health = told.health, health_reasons = told.reasons, updated_at = now(),
-				last_event_id = last_event_id + 1
+				last_event_id = last_event_id + 1, last_stamp = greatest(last_stamp, ${eventStamp})
 			from told
 			where e.id = told.environment and ${isAtRest}
 				and exists (
 					select from targets where id = ${target} and watch_fence = ${fence} and watch_expires_at > now()
 				)
-			returning e.id, e.tenant_id, e.name, e.last_event_id, told.health, told.reasons
+			returning e.id, e.tenant_id, e.name, e.last_event_id, e.last_stamp, told.health, told.reasons
 		), written as (
-			insert into events (environment_id, id, operation_id, type, data, at)
-			select id, last_event_id, null, 'health.changed',
+			insert into events (environment_id, id, tenant_id, stamp, operation_id, type, data, at)
+			select id, last_event_id, tenant_id, last_stamp, null, 'health.changed',
 				jsonb_build_object('health', health, 'reasons', reasons), clock_timestamp()
 			from changed
 		), counted as (
 			select id, tenant_id, name, last_event_id - 1 as before from changed
 		), ${signalLanes}
-		select id, pg_notify(${eventsChannel}, id), ${announceLanes} from changed`.execute(
+		select id, pg_notify(${eventsChannel}, ${eventTopics}), ${announceLanes} from changed`.execute(
 		db,
 	);
 	return rows.map(({ id }) => id);

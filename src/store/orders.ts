@@ -23,7 +23,7 @@ import { findTraceparent } from "../domain/trace.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
 import type { PlannedSchedule } from "./environments.ts";
-import { eventsChannel } from "./events.ts";
+import { eventStamp, eventsChannel } from "./events.ts";
 import { planEnd } from "./expiries.ts";
 import { type OperationRow, toOperation } from "./operations.ts";
 import { selectQueueFacts } from "./queue-place.ts";
@@ -76,11 +76,11 @@ export async function createOrder(
 	>`
 		with environment as (
 			insert into environments (id, tenant_id, target_id, name, blueprint, description, labels,
-				lifecycle, health, namespace, desired_revision, last_event_id,
+				lifecycle, health, namespace, desired_revision, last_event_id, last_stamp,
 				expires_at, notice_at, on_expiry, failure_ttl_seconds, schedule, transition_at, transition_to, on_drift, cloned_from)
 			select ${order.id}, ${order.tenant}, target.id, ${order.name}, ${order.blueprint},
 				${order.description}, ${JSON.stringify(order.labels)}::jsonb,
-				'creating', 'unknown', ${order.namespace}, 1, 1,
+				'creating', 'unknown', ${order.namespace}, 1, 1, ${eventStamp},
 				${end.expires_at}, ${end.notice_at}, ${onExpiry}, ${failureTtlSeconds}::integer,
 				${schedule && JSON.stringify(schedule)}::jsonb, ${transition?.at ?? null}::timestamptz, ${transition?.to ?? null}::text, ${order.onDrift},
 				${order.clonedFrom === undefined ? null : JSON.stringify(order.clonedFrom)}::jsonb
@@ -88,7 +88,7 @@ export async function createOrder(
 			where case when ${order.target ?? null}::text is null then target.is_default
 				else target.name = ${order.target ?? null} end
 			and exists (select from releases where name = ${order.release})
-			returning id, tenant_id, target_id, name
+			returning id, tenant_id, target_id, name, last_stamp
 		), revision as (
 			insert into revisions (environment_id, number, blueprint_version, release, images, size, parameters, cpu_millis, memory_mib, digest)
 			select environment.id, 1, ${order.blueprintVersion}, release.name, release.images, ${order.size},
@@ -108,13 +108,13 @@ export async function createOrder(
 			from environment
 			returning *
 		), event as (
-			insert into events (environment_id, id, operation_id, type, data, at)
-			select environment_id, 1, id, 'operation.queued', ${JSON.stringify(queued)}::jsonb, clock_timestamp()
+			insert into events (environment_id, id, tenant_id, stamp, operation_id, type, data, at)
+			select environment_id, 1, tenant_id, (select last_stamp from environment), id, 'operation.queued', ${JSON.stringify(queued)}::jsonb, clock_timestamp()
 			from operation
 		), counted as (
 			select id, tenant_id, name, 0::bigint as before from environment
 		), ${signalLanes}
-		select operation.*, pg_notify(${eventsChannel}, environment_id), ${announceLanes},
+		select operation.*, pg_notify(${eventsChannel}, environment_id || ' ' || tenant_id), ${announceLanes},
 			now() as now, ${selectQueueFacts({
 				tenant: sql`${order.tenant}`,
 				target: sql`(select target_id from environment)`,

@@ -149,3 +149,18 @@ test("a reader survives the loss of the feed's connection", async () => {
 	reader.stop();
 	await reader.done;
 });
+
+test("an event whose notice was lost is found all the same", async () => {
+	const { id, environment } = await givenQueued();
+	const reader = read({ environment, operation: id }, 1);
+	await sql`
+		with raised as (
+			update environments set last_event_id = 2 where id = ${environment} returning tenant_id, last_stamp
+		)
+		insert into events (environment_id, id, tenant_id, stamp, operation_id, type, data)
+		select ${environment}, 2, tenant_id, last_stamp, ${id}, 'engine.warned', '{"message": "unheard"}'
+		from raised`.execute(database.db);
+	await until("it is found", () => reader.events.length === 1);
+	reader.stop();
+	await reader.done;
+});

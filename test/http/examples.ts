@@ -166,6 +166,7 @@ export async function givenExamples(door: Door): Promise<Examples> {
 		retryOperation: { id: unwantedOperation },
 		approveOperation: { id: awaitingOperation },
 		rejectOperation: { id: unapprovedOperation },
+		listTenantEvents: {},
 		listOperationEvents: { id: operation },
 		listBlueprints: {},
 		listReleases: {},

@@ -1,0 +1,113 @@
+// Asking for an operation and waiting for news of it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { OperationId } from "../../src/domain/ids.ts";
+import { appendEvents } from "../../src/store/events.ts";
+import { until } from "../support/until.ts";
+import { type Door, endOperation, givenEnvironment, openDoor } from "./door.ts";
+
+let door: Door;
+before(async () => {
+	door = await openDoor();
+});
+after(() => door.close());
+
+const ask = (id: OperationId, query: string, headers = {}) =>
+	door.call("GET", `/v1/operations/${id}${query}`, {
+		token: door.viewer.token,
+		headers,
+	});
+
+const someoneWaits = () =>
+	until("somebody waits", () => door.countFollowers() === 1);
+
+/** Brings it as far as a worker would, with the event that tells it. */
+async function advance(id: OperationId): Promise<void> {
+	await door.db.transaction().execute(async (trx) => {
+		const { environment_id } = await trx
+			.updateTable("operations")
+			.set({ state: "running", phase: "preparing", attempt: 1 })
+			.where("id", "=", id)
+			.returning("environment_id")
+			.executeTakeFirstOrThrow();
+		await appendEvents(trx, { environment: environment_id, operation: id }, [
+			{ type: "engine.warned", data: { message: "on" } },
+		]);
+	});
+}
+
+test("who waits is answered as soon as the operation comes farther, and not by an event that says nothing of that", async () => {
+	const { id, environment } = (await givenEnvironment(door)).operation;
+	const waiting = ask(id, "?wait=60s");
+	await someoneWaits();
+	await appendEvents(door.db, { environment, operation: id }, [
+		{ type: "engine.warned", data: { message: "nothing" } },
+	]);
+	await advance(id);
+	const { status, body } = await waiting;
+	assert.equal(status, 200);
+	assert.equal(body.state, "running");
+	assert.equal(body.phase, "preparing");
+	assert.equal(door.countFollowers(), 0);
+});
+
+test("what has ended is answered at once", async () => {
+	const { id } = (await givenEnvironment(door)).operation;
+	await endOperation(door.db, id);
+	const { status, body } = await ask(id, "?wait=60s");
+	assert.equal(status, 200);
+	assert.equal(body.state, "succeeded");
+});
+
+test("who has seen an older state is answered at once, and who has seen this one waits for the next", async () => {
+	const { id } = (await givenEnvironment(door)).operation;
+	const old = (await ask(id, "")).headers.get("etag") ?? "";
+	await advance(id);
+	const news = await ask(id, "?wait=60s", { "if-none-match": old });
+	assert.equal(news.status, 200);
+	assert.equal(news.body.state, "running");
+	const tag = news.headers.get("etag") ?? "";
+	const waiting = ask(id, "?wait=60s", { "if-none-match": tag });
+	await someoneWaits();
+	await endOperation(door.db, id);
+	const { environment } = news.body;
+	await appendEvents(
+		door.db,
+		{ environment: environment as never, operation: id },
+		[{ type: "engine.warned", data: { message: "over" } }],
+	);
+	const end = await waiting;
+	assert.equal(end.body.state, "succeeded");
+});
+
+test("when the time is over it is answered as it is, or not again to who knows it", async () => {
+	const { id } = (await givenEnvironment(door)).operation;
+	const first = await ask(id, "?wait=1s");
+	assert.equal(first.status, 200);
+	assert.equal(first.body.state, "queued");
+	const known = await ask(id, "?wait=1s", {
+		"if-none-match": first.headers.get("etag") ?? "",
+	});
+	assert.equal(known.status, 304);
+});
+
+test("a time that is none, or too long, is refused", async () => {
+	const { id } = (await givenEnvironment(door)).operation;
+	for (const wait of ["0s", "61s", "1m", "30", "-1s"]) {
+		assert.equal((await ask(id, `?wait=${wait}`)).status, 400, wait);
+	}
+});
+
+test("a process that stops answers those who wait", async (t) => {
+	const own = await openDoor();
+	t.after(() => own.close());
+	const { id } = (await givenEnvironment(own)).operation;
+	const waiting = own.call("GET", `/v1/operations/${id}?wait=60s`, {
+		token: own.viewer.token,
+	});
+	await until("somebody waits", () => own.countFollowers() === 1);
+	await own.closeServer();
+	const { status, body } = await waiting;
+	assert.equal(status, 200);
+	assert.equal(body.state, "queued");
+});
