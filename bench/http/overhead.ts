@@ -3,6 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { readProcessorSeconds } from "../processor.ts";
 import type { Readings } from "../statistics.ts";
 import type { Bench } from "../surroundings.ts";
 
@@ -18,27 +19,30 @@ export const pacePerSecond = 200;
 export interface Route {
 	readonly name: string;
 	readonly url: string;
+	/** Of the process that answers. */
+	readonly pid: number;
 	readonly token?: string;
 }
 
 export interface OverheadResult {
 	/** Requests a second without a pause. */
 	readonly rates: Readings;
-	/** What each of them took of the service's time, in milliseconds: its one thread is busy all along. */
+	/** What each of them took of the answering process's processor time, in milliseconds. */
 	readonly costs: Readings;
 	/** At a pace that leaves both time to rest, in milliseconds. */
 	readonly paced: Readings;
 }
 
 interface Result {
-	readonly requests: { readonly average: number };
+	readonly requests: { readonly average: number; readonly total: number };
 	readonly latency: { readonly p50: number; readonly p99: number };
 	readonly non2xx: number;
 	readonly errors: number;
 }
 
-/** Starts the empty route. Returns its address. */
-export async function startEmptyRoute(bench: Bench): Promise<string> {
+export async function startEmptyRoute(
+	bench: Bench,
+): Promise<Pick<Route, "url" | "pid">> {
 	const child = await bench.cleanup.keep(
 		async () =>
 			spawn(
@@ -55,7 +59,8 @@ export async function startEmptyRoute(bench: Bench): Promise<string> {
 		(started) => started.kill(),
 	);
 	const [line] = await once(child.stdout, "data");
-	return `http://127.0.0.1:${String(line).trim()}/`;
+	const url = `http://127.0.0.1:${String(line).trim()}/`;
+	return { url, pid: child.pid ?? 0 };
 }
 
 /** One route after the other, each warm before it counts. */
@@ -67,9 +72,11 @@ export async function measureOverhead(
 	const paced: Record<string, number> = {};
 	for (const route of routes) {
 		await fire(route, ["-d", String(warmSeconds)]);
-		const full = await fire(route, ["-d", String(seconds)]);
-		rates[route.name] = full.requests.average;
-		costs[route.name] = 1_000 / full.requests.average;
+		const before = readProcessorSeconds(route.pid);
+		const { requests } = await fire(route, ["-d", String(seconds)]);
+		const used = readProcessorSeconds(route.pid) - before;
+		rates[route.name] = requests.average;
+		costs[route.name] = (used / requests.total) * 1_000;
 		const { latency } = await fire(route, [
 			"-d",
 			String(seconds),

@@ -1,11 +1,12 @@
 // A thousand clients that follow events of which there are none: what the process holds for them, and what it does.
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Caller } from "../../test/support/service.ts";
 import { until } from "../../test/support/until.ts";
 import { readResidentMiB } from "../memory.ts";
+import { readProcessorSeconds } from "../processor.ts";
 import type { Readings } from "../statistics.ts";
+import { secondsSince } from "../surroundings.ts";
 
 export const streams = 1_000;
 /** They are spread over so many environments. */
@@ -13,9 +14,6 @@ export const environments = 100;
 const idleMs = 20_000;
 /** Long enough for a collection of garbage, which a signal begins. */
 const collectMs = 2_000;
-
-/** USER_HZ, which is 100 wherever Node runs on Linux. */
-const ticksPerSecond = 100;
 
 export async function measureStreams(
 	api: { readonly url: string; readonly pid: number },
@@ -101,13 +99,9 @@ async function readHeld(pid: number): Promise<number> {
 
 /** Percent of one core over a while. */
 async function measureProcessor(pid: number): Promise<number> {
-	const read = () => {
-		const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-		const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-		return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-	};
 	const begun = performance.now();
-	const first = read();
+	const first = readProcessorSeconds(pid);
 	await delay(idleMs);
-	return ((read() - first) / ((performance.now() - begun) / 1_000)) * 100;
+	const used = readProcessorSeconds(pid) - first;
+	return (used / secondsSince(begun)) * 100;
 }
