@@ -28,15 +28,14 @@ import {
 } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { withLock } from "./lock-file.mjs";
 import { modules } from "./modules.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const goMinor = 26;
 const knownParts = ["engine", "sandbox", "judges"];
 const progressEveryMs = 15_000;
-const lockPollMs = 500;
 const say = (line) => console.log(`toolchain: ${line}`);
 
 class Unusable extends Error {}
@@ -113,61 +112,6 @@ function fromPath(binary) {
 		}
 	}
 	return undefined;
-}
-
-function isRunning(pid) {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return error.code === "EPERM";
-	}
-}
-
-/**
- * Runs `work` as the only builder of this module on this machine. The lock is a file made with
- * O_EXCL that holds the builder's pid; a lock whose builder is gone is taken over.
- */
-async function withLock(path, name, work) {
-	let announced = false;
-	for (;;) {
-		try {
-			writeFileSync(path, String(process.pid), { flag: "wx" });
-			break;
-		} catch (error) {
-			if (error.code !== "EEXIST") throw error;
-		}
-		const holder = Number(readLock(path));
-		if (holder > 0 && !isRunning(holder)) {
-			// Only one of several waiters gets the dead lock's file out of the way; the rest find it gone.
-			const stale = `${path}.stale-${process.pid}`;
-			try {
-				renameSync(path, stale);
-				if (readLock(stale) !== String(holder)) renameSync(stale, path);
-				else rmSync(stale, { force: true });
-			} catch {
-				// Another waiter was faster.
-			}
-			continue;
-		}
-		if (!announced)
-			say(`${name} is being built by process ${holder}, waiting for it`);
-		announced = true;
-		await delay(lockPollMs);
-	}
-	try {
-		return await work();
-	} finally {
-		rmSync(path, { force: true });
-	}
-}
-
-function readLock(path) {
-	try {
-		return readFileSync(path, "utf8");
-	} catch {
-		return "";
-	}
 }
 
 /** Looks whether the Go toolchain is there and new enough, before minutes are spent. */
@@ -402,7 +346,7 @@ async function main(args) {
 		minutesLeft -= module.minutes;
 		const remaining =
 			minutesLeft > 0 ? `, then about ${minutesLeft} min for the rest` : "";
-		await withLock(`${output}.lock`, module.name, async () => {
+		await withLock(`${output}.lock`, { name: module.name, say }, async () => {
 			if (!isBuilt(module, output)) await build(module, output, remaining);
 		});
 	}

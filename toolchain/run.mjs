@@ -12,10 +12,11 @@
 //   node toolchain/run.mjs judge:api [--examples N] [--seed N] [--role ROLE]
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { provideAws } from "./aws.mjs";
+import { withLock } from "./lock-file.mjs";
 import { provideSchemathesis } from "./schemathesis.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -30,11 +31,21 @@ const say = (line) => console.log(`setup: ${line}`);
 class Unusable extends Error {}
 
 /** Installs the packages of the lockfile, unless just these are there already. */
-function installPackages() {
+async function installPackages() {
 	const lock = readFileSync(join(root, "package-lock.json"));
 	const digest = createHash("sha256").update(lock).digest("hex");
 	const marker = join(root, "node_modules", ".installed-lock");
-	if (existsSync(marker) && readFileSync(marker, "utf8") === digest) return;
+	const isInstalled = () =>
+		existsSync(marker) && readFileSync(marker, "utf8") === digest;
+	if (isInstalled()) return;
+	mkdirSync(join(root, ".impresario"), { recursive: true });
+	const path = join(root, ".impresario", "packages.lock");
+	await withLock(path, { name: "node_modules", say }, () => {
+		if (!isInstalled()) install(marker, digest);
+	});
+}
+
+function install(marker, digest) {
 	say("installing npm packages (about a minute)");
 	run("npm", ["ci", "--no-audit", "--loglevel=error"]);
 	if (!existsSync(packagedNode())) {
@@ -116,11 +127,11 @@ function provideRedis() {
 /** And AWS at an emulator that is a Python program. */
 function provideServers() {
 	provideRedis();
-	return provideVenv(provideAws);
+	return providePython(provideAws);
 }
 
 /** What is a Python program, in a folder of its own. */
-function provideVenv(provide) {
+function providePython(provide) {
 	if (!hasVenv()) {
 		installPackage(
 			"python3-venv",
@@ -186,7 +197,7 @@ const commands = {
 	},
 	"test:all": {
 		toolchain: () => ["engine", "sandbox", "judges"],
-		before: () => ({ ...provideServers(), TEST_ALL: "1" }),
+		before: async () => ({ ...(await provideServers()), TEST_ALL: "1" }),
 		args: listTestArguments,
 	},
 	check: {
@@ -204,7 +215,7 @@ const commands = {
 	},
 	"judge:api": {
 		toolchain: () => [],
-		before: () => provideVenv(provideSchemathesis),
+		before: () => providePython(provideSchemathesis),
 		args: (options) => ["test/judges/api.ts", ...options],
 	},
 	bench: {
@@ -225,17 +236,17 @@ const commands = {
 	),
 };
 
-function main([name, ...rest]) {
+async function main([name, ...rest]) {
 	const command = commands[name];
 	if (command === undefined) {
 		throw new Unusable(
 			`There is no command "${name ?? ""}". There are: ${Object.keys(commands).join(", ")}.`,
 		);
 	}
-	installPackages();
+	await installPackages();
 	const node = findNode();
 	buildToolchain(command.toolchain());
-	const provided = command.before?.();
+	const provided = await command.before?.();
 
 	const child = spawn(node, [...nodeFlags, ...command.args(rest)], {
 		cwd: root,
@@ -262,7 +273,7 @@ function main([name, ...rest]) {
 }
 
 try {
-	main(process.argv.slice(2));
+	await main(process.argv.slice(2));
 } catch (error) {
 	if (!(error instanceof Unusable)) throw error;
 	console.error(`setup: ${error.message}`);

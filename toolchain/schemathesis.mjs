@@ -1,30 +1,16 @@
-// Schemathesis, which judges the API by its document, from PyPI into a folder of its own. Nothing of it is needed to run
-// the service.
-import { execFileSync } from "node:child_process";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+// Schemathesis, which judges the API by its document. Nothing of it is needed to run the service.
 import { join } from "node:path";
+import { provideVenv } from "./python.mjs";
 
 const wanted = "schemathesis==4.32.5";
 
 /**
  * Installs it below `dir` if it is missing, and returns the variable by which it is found. One that the machine names by
- * that variable is taken as it is. Throws when there is no Python 3 with venv, or no package index.
+ * that variable is taken as it is. Throws as `provideVenv` does.
  */
-export function provideSchemathesis(dir, say) {
+export async function provideSchemathesis(dir, say) {
 	const { SCHEMATHESIS_BIN } = process.env;
 	if (SCHEMATHESIS_BIN) return { SCHEMATHESIS_BIN };
-	const home = join(dir, wanted.replaceAll(/[^\w.]+/g, "-"));
-	const done = join(home, ".complete");
-	if (!existsSync(done)) {
-		say("installing Schemathesis (about a minute)");
-		rmSync(home, { recursive: true, force: true });
-		execFileSync("python3", ["-m", "venv", home], { stdio: "inherit" });
-		execFileSync(
-			join(home, "bin", "pip"),
-			["install", "--quiet", "--disable-pip-version-check", wanted],
-			{ stdio: "inherit" },
-		);
-		writeFileSync(done, "");
-	}
-	return { SCHEMATHESIS_BIN: join(home, "bin", "schemathesis") };
+	const bin = await provideVenv(dir, [wanted], { name: "Schemathesis", say });
+	return { SCHEMATHESIS_BIN: join(bin, "schemathesis") };
 }
