@@ -2,9 +2,12 @@
 // answered, or how it is refused.
 import express, { type Request, type Response } from "express";
 import type { z } from "zod";
+import { describeActor } from "../domain/audit.ts";
+import type { EnvironmentId } from "../domain/ids.ts";
 import { Failure, type FailureCode } from "../failure.ts";
 import type { Log } from "../log.ts";
 import type { SealKey } from "../seal.ts";
+import { appendAudit } from "../store/audit.ts";
 import type { Db } from "../store/db.ts";
 import { findStack, type Stack } from "../store/state.ts";
 import { refuseUpdate, type Ticket } from "../store/state-tickets.ts";
@@ -107,6 +110,7 @@ export const forCaller =
 		if (!isReading(request)) refuseReader(caller);
 		checkOrganization(call);
 		const body = parse(await readBody(backend, request, response));
+		await auditOperator(backend, request, { caller, environment: null });
 		return handle({ ...call, caller }, body);
 	};
 
@@ -148,6 +152,8 @@ const serveStack =
 			});
 		}
 		const body = parse(await readBody(backend, request, response));
+		const { environment } = stack;
+		await auditOperator(backend, request, { caller, environment });
 		return handle({ ...call, caller, stack }, body);
 	};
 
@@ -190,6 +196,40 @@ const isFinal = (error: unknown): boolean =>
 	error instanceof Failure &&
 	error.code !== "payload_too_large" &&
 	statusOf[error.code] < 500;
+
+/**
+ * What an operator does with a state, a look at its secrets included: before it is done, because these changes have
+ * transactions of their own. What a run does is an operation's, and told as that.
+ */
+async function auditOperator(
+	{ db }: Backend,
+	request: Request,
+	{
+		caller,
+		environment,
+	}: {
+		readonly caller: Caller;
+		readonly environment: EnvironmentId | null;
+	},
+): Promise<void> {
+	if (caller.kind !== "operator" || isReading(request)) return;
+	const [path = ""] = request.originalUrl.split("?", 1);
+	await appendAudit(db, {
+		actor: describeActor(caller.actor),
+		action: "engine-state",
+		request: {
+			address: request.socket.remoteAddress ?? "unknown",
+			method: request.method,
+			path: path.slice(0, 500),
+			status: null,
+			requestId: null,
+		},
+		thing: environment && { kind: "environment", id: environment },
+		before: null,
+		operation: null,
+		denial: null,
+	});
+}
 
 const authenticate = (backend: Backend, request: Request) =>
 	loadCaller(backend.db, backend.runKey, request.headers.authorization);

@@ -21,7 +21,7 @@ export const auditLine = z.strictObject({
 		name: z.string().nullable(),
 		tenant: z.string().nullable(),
 	}),
-	/** The name of the endpoint, or what the service did: `service.hibernate`. */
+	/** The name of the endpoint; what the service did: `service.hibernate`; or `engine-state`, by an operator's CLI. */
 	action: z.string(),
 	address: z.string().nullable(),
 	method: z.string().nullable(),
@@ -36,7 +36,7 @@ export const auditLine = z.strictObject({
 	/** How it stood; of what is made of another one, how that stood. Without secrets. */
 	before: state,
 	after: state,
-	/** Of the answer; null for what the service did by itself. */
+	/** Of the answer; null for what the service did by itself, and for `engine-state`, which is told before it is done. */
 	status: z.int().nullable(),
 	/** What was refused, and why; null: it was done. */
 	code: z.enum(failureCodes).nullable(),

@@ -71,8 +71,9 @@ export interface AuditRequest {
 	readonly method: string;
 	/** Without the query. */
 	readonly path: string;
-	readonly status: number;
-	readonly requestId: string;
+	/** null: the line was written before there was an answer. */
+	readonly status: number | null;
+	readonly requestId: string | null;
 }
 
 /** A line before it has its place in the log. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { sql } from "kysely";
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { closeOperation } from "../../src/store/leases.ts";
 import { createToken } from "../../src/store/tokens.ts";
@@ -212,4 +213,39 @@ test("HEAD tells of a project without a body", async () => {
 	const [there, missing] = [await head(project), await head("missing")];
 	assert.deepEqual([there.status, missing.status], [200, 404]);
 	assert.equal(await missing.text(), "");
+});
+
+test("what an operator does with a state is in the audit log, a look at its secrets too, and what only reads is not", async () => {
+	const { actor, token } = await givenActor(world.db, "acme");
+	await door("GET", stack, { token });
+	await door("POST", `${stack}/batch-decrypt`, {
+		token,
+		body: { ciphertexts: [] },
+	});
+	await door("PATCH", `${stack}/tags`, { token, body: {} });
+	const { rows } = await sql<{
+		action: string;
+		method: string;
+		path: string;
+		environment_id: string;
+	}>`
+		select action, method, path, environment_id from audit where actor_id = ${actor.token} order by id`.execute(
+		world.db,
+	);
+	const { operation } = run.lease;
+	const { environment_id } = await world.db
+		.selectFrom("operations")
+		.select("environment_id")
+		.where("id", "=", operation)
+		.executeTakeFirstOrThrow();
+	const told = { action: "engine-state", environment_id };
+	assert.deepEqual(rows, [
+		{ ...told, method: "POST", path: `${stack}/batch-decrypt` },
+		{ ...told, method: "PATCH", path: `${stack}/tags` },
+	]);
+	const runs = await sql`
+		select from audit where action = 'engine-state' and actor_kind = 'service'`.execute(
+		world.db,
+	);
+	assert.equal(runs.rows.length, 0);
 });
