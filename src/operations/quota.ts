@@ -1,6 +1,6 @@
 // Lets an order through only within what its tenant may have. What it would use is found out by carrying it out: whatever it
-// wrote is taken back when that is too much. The tenant's lock is held from before the first count to the end of the
-// transaction, so however many orders come at once, together they stay within the limit.
+// wrote is taken back when that is too much. The tenant's lock is held from the count to the end of the transaction: who
+// counts sees what all others have used, and however many orders come at once, together they stay within the limit.
 import type { EnvironmentId } from "../domain/ids.ts";
 import type { OperationKind } from "../domain/operation.ts";
 import {
@@ -14,6 +14,7 @@ import { isCaller, type Orderer } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { type Db, undoIfThrown } from "../store/db.ts";
 import {
+	findLimited,
 	listShares,
 	lockQuota,
 	type Owner,
@@ -37,14 +38,15 @@ export async function heedQuota<T>(
 	},
 	carryOut: () => Promise<T>,
 ): Promise<T> {
-	const owner = await lockQuota(trx, order.whose);
+	const owner = await findLimited(trx, order.whose);
 	if (owner === undefined) return carryOut();
 	const { environment, orderer } = order;
 	return undoIfThrown(trx, async () => {
-		// A new one takes nothing yet.
+		// A new one takes nothing yet, and one that is there is held by its row.
 		const before =
 			"tenant" in order.whose ? undefined : await weigh(trx, environment);
 		const answer = await carryOut();
+		await lockQuota(trx, owner.id);
 		const { weight: after, ...account } = await readAccount(
 			trx,
 			owner.id,
@@ -95,8 +97,9 @@ export async function heedPace(
 ): Promise<void> {
 	const { environment, kind, orderer } = ordered;
 	if (!isCaller(orderer) || isFree(kind)) return;
-	const owner = await lockQuota(trx, { environment });
+	const owner = await findLimited(trx, { environment });
 	if (owner === undefined) return;
+	await lockQuota(trx, owner.id);
 	requirePace(owner, await readPace(trx, owner.id), orderer);
 }
 

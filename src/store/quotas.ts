@@ -29,11 +29,8 @@ export type QuotaOf =
 	| { readonly environment: EnvironmentId }
 	| { readonly tenant: TenantId };
 
-/**
- * Until the transaction ends nobody else uses more of the tenant's quota. Undefined, and nothing locked, where the tenant has
- * no limit at all. To be called with the environment's row locked already: the other way round two could wait for each other.
- */
-export async function lockQuota(
+/** Undefined where the tenant has no limit at all. */
+export async function findLimited(
 	db: Db,
 	whose: QuotaOf,
 ): Promise<Owner | undefined> {
@@ -42,11 +39,21 @@ export async function lockQuota(
 			? sql`${whose.tenant}`
 			: sql`(select tenant_id from environments where id = ${whose.environment})`;
 	const { rows } = await sql<Owner>`
-		select id, name, pg_advisory_xact_lock(${quotasLock}, hashtext(id)) from tenants
+		select id, name from tenants
 		where id = ${id} and jsonb_strip_nulls(settings -> 'quota') <> '{}'`.execute(
 		db,
 	);
 	return rows[0];
+}
+
+/**
+ * Until the transaction ends nobody else uses more of the tenant's quota. To be called with all rows locked that are
+ * written: the other way round two could wait for each other.
+ */
+export async function lockQuota(db: Db, tenant: TenantId): Promise<void> {
+	await sql`select pg_advisory_xact_lock(${quotasLock}, hashtext(${tenant}))`.execute(
+		db,
+	);
 }
 
 /**
