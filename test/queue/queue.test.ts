@@ -97,6 +97,14 @@ for (const [kind, findUrl] of Object.entries(urls)) {
 	});
 }
 
+for (const [kind, findUrl] of Object.entries(urls)) {
+	test(`the queue on ${kind} says that it is there`, async () => {
+		const sender = openSender(findUrl(), silentLog);
+		await sender.reach();
+		await sender.close();
+	});
+}
+
 for (const url of [
 	"redis://127.0.0.1:1",
 	"postgres://nobody@127.0.0.1:1/none",
@@ -107,6 +115,23 @@ for (const url of [
 		await sender.enqueue("op_x" as OperationId, 0);
 		assert.ok(performance.now() - started < 10_000);
 		await sender.close();
+	});
+}
+
+for (const url of [
+	"redis://:planted@127.0.0.1:1",
+	"postgres://nobody:planted@127.0.0.1:1/none",
+]) {
+	test(`a queue that is away (${url}) says so, and is closed all the same while it is asked`, async () => {
+		const sender = openSender(url, silentLog);
+		const asked = assert.rejects(sender.reach(), (error) => {
+			assert.ok(error instanceof Failure);
+			assert.equal(error.code, "unavailable");
+			assert.ok(!error.message.includes("planted"));
+			return true;
+		});
+		await sender.close();
+		await asked;
 	});
 }
 
