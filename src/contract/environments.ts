@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { driftAnswers, driftClasses } from "../domain/drift.ts";
-import { lifecycles } from "../domain/environment.ts";
+import { environmentSorts, lifecycles } from "../domain/environment.ts";
 import { duration, onExpiries } from "../domain/expiry.ts";
 import { healths } from "../domain/health.ts";
 import { dnsLabel, environmentNameLength } from "../domain/names.ts";
 import { shownParameters } from "../domain/parameters.ts";
+import { releaseName } from "../domain/release.ts";
 import { schedule } from "../domain/schedule.ts";
 import { secretNames } from "../domain/secret.ts";
 import {
@@ -200,16 +201,22 @@ export const createEnvironment = {
 export const listEnvironments = {
 	name: "listEnvironments",
 	summary:
-		"List environments, newest first. Destroyed ones only by lifecycle=destroyed.",
+		"List environments, newest first unless `sort` says otherwise. Destroyed ones only by lifecycle=destroyed.",
 	method: "GET",
 	path: "/v1/environments",
 	permission: "environments:read",
 	query: pageQuery.extend({
 		lifecycle: z.enum(lifecycles).optional(),
 		health: z.enum(healths).optional(),
+		blueprint: z.enum(blueprintNames).optional(),
+		/** With size: of the desired revision. */
+		release: releaseName.optional(),
+		size: z.enum(sizes).optional(),
 		name: dnsLabel(environmentNameLength).optional(),
 		/** May be repeated; all of them must be there. */
 		label: z.array(label).max(16).default([]),
+		/** By what; a hyphen turns it round. */
+		sort: z.enum(environmentSorts).default("-createdAt"),
 	}),
 	status: 200,
 	response: pageOf(environment),

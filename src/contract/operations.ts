@@ -194,6 +194,25 @@ export const rejectOperation = {
 	orders: true,
 } as const satisfies Endpoint;
 
+export const listAllOperations = {
+	name: "listAllOperations",
+	summary:
+		"List the operations of all environments of your tenant, newest first.",
+	method: "GET",
+	path: "/v1/operations",
+	permission: "operations:read",
+	query: pageQuery.extend({
+		/** May be repeated; one of them must be its. */
+		state: z.array(z.enum(operationStates)).max(16).default([]),
+		kind: z.enum(operationKinds).optional(),
+		/** An environment's id, or its name within your tenant. */
+		environment: byId.shape.id.optional(),
+	}),
+	status: 200,
+	response: pageOf(operation),
+	refuses: ["not_found"],
+} as const satisfies Endpoint;
+
 export const listOperations = {
 	name: "listOperations",
 	summary: "List the operations of an environment, newest first.",

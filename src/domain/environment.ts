@@ -316,3 +316,12 @@ export function lifecycleWithout(
 }
 
 export type { EnvironmentId, OperationId };
+
+/** What a list of them can be sorted by. */
+export const environmentSorts = [
+	"-createdAt",
+	"createdAt",
+	"name",
+	"-updatedAt",
+] as const;
+export type EnvironmentSort = (typeof environmentSorts)[number];

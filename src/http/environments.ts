@@ -13,7 +13,7 @@ import {
 	upgradeEnvironment,
 	wakeEnvironment,
 } from "../contract/environments.ts";
-import type { Environment } from "../domain/environment.ts";
+import type { Environment, EnvironmentSort } from "../domain/environment.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { extendEnvironment as extend } from "../operations/extend.ts";
 import { inOne } from "../operations/in-one.ts";
@@ -107,6 +107,15 @@ type EnvironmentCall = Pick<
 	"match" | "params" | "actor"
 >;
 
+/** What a page of this order goes on behind, beside the id. */
+function keyOf(
+	sort: EnvironmentSort,
+	{ name, updatedAt }: Environment,
+): { readonly key?: string } {
+	if (sort === "name") return { key: name };
+	return sort === "-updatedAt" ? { key: updatedAt.toISOString() } : {};
+}
+
 /** "key=value" texts, as the declaration checked them. */
 const parseLabels = (texts: readonly string[]): Record<string, string> =>
 	Object.fromEntries(
@@ -125,22 +134,16 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(listEnvironments, async ({ db, pageKey }, { actor, query }) => {
 		const scope = decideScope(actor);
-		const { lifecycle, health, name, label } = query;
+		const { label, sort, pageSize: _, pageToken: __, ...chosen } = query;
 		const pattern = actor.scope.environments;
-		const list = [listEnvironments.name, scope, lifecycle, health, name, label];
+		const list = [listEnvironments.name, scope, chosen, label, sort];
 		const { rows, nextPageToken } = await readPage(
 			{ key: pageKey, list, query },
-			(page) =>
-				listRows(db, scope, {
-					...page,
-					filter: {
-						lifecycle,
-						health,
-						name,
-						pattern,
-						labels: parseLabels(label),
-					},
-				}),
+			async (page) => {
+				const filter = { ...chosen, pattern, labels: parseLabels(label) };
+				const found = await listRows(db, scope, { ...page, filter, sort });
+				return found.map((row) => ({ ...row, ...keyOf(sort, row) }));
+			},
 		);
 		return { items: await completeEnvironments(db, rows), nextPageToken };
 	}),

@@ -2,6 +2,7 @@ import {
 	approveOperation,
 	cancelOperation,
 	findOperation,
+	listAllOperations,
 	listOperations,
 	rejectOperation,
 	retryOperation,
@@ -18,6 +19,7 @@ import { isUnneeded, type Unneeded } from "../operations/request.ts";
 import { retryOperation as orderRetry } from "../operations/retry.ts";
 import type { Db } from "../store/db.ts";
 import {
+	listAllOperations as listAllRows,
 	listCurrentOperations,
 	listOperations as listRows,
 } from "../store/operations.ts";
@@ -26,7 +28,11 @@ import { bind, type Route } from "./bind.ts";
 import { knowsProgress } from "./etag.ts";
 import { readPage } from "./page.ts";
 import { presentOperation } from "./present.ts";
-import { loadVisibleEnvironment, loadVisibleOperation } from "./visible.ts";
+import {
+	decideScope,
+	loadVisibleEnvironment,
+	loadVisibleOperation,
+} from "./visible.ts";
 
 /** In all that its `progress` is made of. */
 const isAsFar = (one: Operation, other: Operation): boolean =>
@@ -88,6 +94,29 @@ export const operationRoutes: readonly Route[] = [
 	bind(rejectOperation, async ({ db, verbs }, { actor, params }) => {
 		const operation = await loadVisibleOperation(db, actor, params.id);
 		return describeOperation(db, await reject(verbs, actor, operation));
+	}),
+
+	bind(listAllOperations, async ({ db, pageKey }, { actor, query }) => {
+		const { state, kind } = query;
+		const scope = decideScope(actor);
+		const owner =
+			query.environment === undefined
+				? undefined
+				: await loadVisibleEnvironment(db, actor, query.environment);
+		const filter = {
+			...{ state, kind },
+			environment: owner?.id,
+			pattern: actor.scope.environments,
+		};
+		const list = [listAllOperations.name, scope, state, kind, owner?.id];
+		const { rows, nextPageToken } = await readPage(
+			{ key: pageKey, list, query },
+			(page) => listAllRows(db, scope, { ...page, filter }),
+		);
+		const items = await Promise.all(
+			rows.map((row) => describeOperation(db, row)),
+		);
+		return { items, nextPageToken };
 	}),
 
 	bind(listOperations, async ({ db, pageKey }, { actor, params, query }) => {

@@ -21,7 +21,7 @@ export function presentPageToken(
 	cursor: PageCursor,
 ): string {
 	const payload = Buffer.from(
-		JSON.stringify([cursor.createdAt.getTime(), cursor.id]),
+		JSON.stringify([cursor.createdAt.getTime(), cursor.id, cursor.key]),
 	).toString("base64url");
 	return `${payload}.${sign(key, payload, list).toString("base64url")}`;
 }
@@ -43,10 +43,14 @@ export function parsePageToken(
 			},
 		]);
 	}
-	const [createdAt, id] = JSON.parse(
+	const [createdAt, id, sortKey] = JSON.parse(
 		Buffer.from(payload, "base64url").toString(),
-	) as [number, string];
-	return { createdAt: new Date(createdAt), id };
+	) as [number, string, string | null | undefined];
+	return {
+		createdAt: new Date(createdAt),
+		id,
+		...(sortKey != null && { key: sortKey }),
+	};
 }
 
 export interface Page<Row> {

@@ -9,7 +9,7 @@ import {
 	type TenantId,
 } from "../domain/ids.ts";
 import type { Db } from "./db.ts";
-import type { PageRequest } from "./page.ts";
+import { type PageRequest, readPage } from "./page.ts";
 
 const selectBackups = (db: Db) => db.selectFrom("backups").selectAll();
 
@@ -73,23 +73,10 @@ export async function listBackups(
 	environment: EnvironmentId,
 	page: PageRequest,
 ): Promise<KeptBackup[]> {
-	let query = selectBackups(db)
+	const query = selectBackups(db)
 		.where("environment_id", "=", environment)
-		.where(isThere)
-		.orderBy("created_at", "desc")
-		.orderBy("id", "desc")
-		.limit(page.limit);
-	if (page.after !== undefined) {
-		const { createdAt, id } = page.after;
-		query = query.where((eb) =>
-			eb(
-				eb.refTuple("created_at", "id"),
-				"<",
-				eb.tuple(createdAt, id as BackupId),
-			),
-		);
-	}
-	return (await query.execute()).map(toBackup);
+		.where(isThere);
+	return (await readPage(query, page).execute()).map(toBackup);
 }
 
 /** One that is there, of whatever environment of this tenant. */

@@ -3,6 +3,7 @@ import type { OnDrift } from "../domain/drift.ts";
 import type {
 	Endpoints,
 	Environment,
+	EnvironmentSort,
 	Lifecycle,
 } from "../domain/environment.ts";
 import { type OnExpiry, readDuration } from "../domain/expiry.ts";
@@ -14,9 +15,10 @@ import {
 	type TenantId,
 } from "../domain/ids.ts";
 import type { Schedule, Transition } from "../domain/schedule.ts";
+import type { Size } from "../domain/spec.ts";
 import type { Db } from "./db.ts";
 import { cleanUpAt } from "./expiries.ts";
-import type { PageRequest } from "./page.ts";
+import { type PageOrder, type PageRequest, readPage } from "./page.ts";
 
 const selectEnvironments = (db: Db) =>
 	db
@@ -130,6 +132,10 @@ export async function loadEnvironment(
 }
 
 export interface EnvironmentFilter {
+	readonly blueprint?: string | undefined;
+	/** With size: of the desired revision. */
+	readonly release?: string | undefined;
+	readonly size?: Size | undefined;
 	readonly lifecycle?: Lifecycle | undefined;
 	readonly health?: Health | undefined;
 	readonly name?: string | undefined;
@@ -139,17 +145,25 @@ export interface EnvironmentFilter {
 	readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Newest first. Destroyed ones only when asked for by lifecycle. */
+/** What they can be sorted by; a hyphen turns it round. */
+const orders: Readonly<Record<EnvironmentSort, PageOrder>> = {
+	createdAt: { column: "e.created_at", id: "e.id", isDescending: false },
+	"-createdAt": { column: "e.created_at", id: "e.id", isDescending: true },
+	name: { column: "e.name", id: "e.id", isDescending: false },
+	"-updatedAt": { column: "e.updated_at", id: "e.id", isDescending: true },
+};
+
+/** Destroyed ones only when asked for by lifecycle. */
 export async function listEnvironments(
 	db: Db,
 	scope: Scope,
-	request: PageRequest & { readonly filter: EnvironmentFilter },
+	request: PageRequest & {
+		readonly filter: EnvironmentFilter;
+		readonly sort: EnvironmentSort;
+	},
 ): Promise<Environment[]> {
-	const { filter, after } = request;
-	let query = selectEnvironments(db)
-		.orderBy("e.created_at", "desc")
-		.orderBy("e.id", "desc")
-		.limit(request.limit);
+	const { filter } = request;
+	let query = selectEnvironments(db);
 	if (scope !== undefined) query = query.where("e.tenant_id", "=", scope);
 	query =
 		filter.lifecycle === undefined
@@ -157,25 +171,27 @@ export async function listEnvironments(
 			: query.where("e.lifecycle", "=", filter.lifecycle);
 	if (filter.health !== undefined)
 		query = query.where("e.health", "=", filter.health);
+	if (filter.blueprint !== undefined)
+		query = query.where("e.blueprint", "=", filter.blueprint);
+	if (filter.release !== undefined)
+		query = query.where(
+			sql<boolean>`exists (select from revisions r where r.environment_id = e.id and r.number = e.desired_revision and r.release = ${filter.release})`,
+		);
+	if (filter.size !== undefined)
+		query = query.where(
+			sql<boolean>`exists (select from revisions r where r.environment_id = e.id and r.number = e.desired_revision and r.size = ${filter.size})`,
+		);
 	if (filter.name !== undefined)
 		query = query.where("e.name", "=", filter.name);
 	if (filter.pattern != null)
 		query = query.where("e.name", "like", filter.pattern.replaceAll("*", "%"));
-	if (filter.labels !== undefined) {
+	if (filter.labels !== undefined && Object.keys(filter.labels).length > 0) {
 		query = query.where(
 			sql<boolean>`e.labels @> ${JSON.stringify(filter.labels)}::jsonb`,
 		);
 	}
-	if (after !== undefined) {
-		query = query.where((eb) =>
-			eb(
-				eb.refTuple("e.created_at", "e.id"),
-				"<",
-				eb.tuple(after.createdAt, after.id as EnvironmentId),
-			),
-		);
-	}
-	return (await query.execute()).map(toEnvironment);
+	const page = readPage(query, request, orders[request.sort]);
+	return (await page.execute()).map(toEnvironment);
 }
 
 export interface PlannedSchedule {

@@ -3,6 +3,7 @@ import type { EnvironmentId, OperationId, TenantId } from "../domain/ids.ts";
 import {
 	activeStates,
 	finalStates,
+	isFinal,
 	noChanges,
 	type Operation,
 	type OperationKind,
@@ -14,7 +15,7 @@ import {
 import { findTraceparent } from "../domain/trace.ts";
 import type { Db } from "./db.ts";
 import type { Scope } from "./environments.ts";
-import type { PageRequest } from "./page.ts";
+import { type PageRequest, readPage } from "./page.ts";
 
 const selectOperations = (db: Db) => db.selectFrom("operations").selectAll();
 
@@ -166,22 +167,41 @@ export async function listOperations(
 	environment: EnvironmentId,
 	page: PageRequest,
 ): Promise<Operation[]> {
-	let query = selectOperations(db)
-		.where("environment_id", "=", environment)
-		.orderBy("created_at", "desc")
-		.orderBy("id", "desc")
-		.limit(page.limit);
-	if (page.after !== undefined) {
-		const { createdAt, id } = page.after;
-		query = query.where((eb) =>
-			eb(
-				eb.refTuple("created_at", "id"),
-				"<",
-				eb.tuple(createdAt, id as OperationId),
-			),
+	const query = selectOperations(db).where("environment_id", "=", environment);
+	return (await readPage(query, page).execute()).map(toOperation);
+}
+
+export interface OperationFilter {
+	readonly state?: readonly OperationState[] | undefined;
+	readonly kind?: OperationKind | undefined;
+	readonly environment?: EnvironmentId | undefined;
+	/** Of names of environments, in which `*` stands for any text. */
+	readonly pattern: string | null;
+}
+
+/** Those of all environments within the scope, newest first. */
+export async function listAllOperations(
+	db: Db,
+	scope: Scope,
+	request: PageRequest & { readonly filter: OperationFilter },
+): Promise<Operation[]> {
+	const { state, kind, environment, pattern } = request.filter;
+	let query = selectOperations(db);
+	if (scope !== undefined) query = query.where("tenant_id", "=", scope);
+	if (environment !== undefined)
+		query = query.where("environment_id", "=", environment);
+	if (kind !== undefined) query = query.where("kind", "=", kind);
+	if (state !== undefined && state.length > 0)
+		query = query.where("state", "=", sql<OperationState>`any(${state})`);
+	// Word for word the condition of an index.
+	if (state?.length && !state.some(isFinal))
+		query = query.where(sql<boolean>`finished_at is null`);
+	if (pattern !== null) {
+		query = query.where(
+			sql<boolean>`exists (select from environments e where e.id = environment_id and e.name like ${pattern.replaceAll("*", "%")})`,
 		);
 	}
-	return (await query.execute()).map(toOperation);
+	return (await readPage(query, request).execute()).map(toOperation);
 }
 
 /** Of each environment the operation that moves it, or else the first one that waits to. */

@@ -158,6 +158,7 @@ export async function givenExamples(door: Door): Promise<Examples> {
 		},
 		destroyEnvironment: { id: spareEnvironment },
 		listRevisions: { id: environment },
+		listAllOperations: {},
 		listOperations: { id: environment },
 		listEnvironmentEvents: { id: environment },
 		findOperation: { id: operation },
