@@ -10,6 +10,8 @@ export interface Limits {
 	/** Of all headers of a request and its address together. */
 	readonly maxHeaderBytes: number;
 	readonly maxHeaders: number;
+	/** When `/readyz` answers at the latest; what was not found out by then counts as missing. */
+	readonly readyWithinMs: number;
 	/** How long closing waits for what is on its way. */
 	readonly closeWithinMs: number;
 	/** The pause between two signs of life in a stream. */
@@ -28,6 +30,8 @@ export const defaultLimits: Limits = {
 	keepAliveTimeoutMs: 65_000,
 	maxHeaderBytes: 16 * 1024,
 	maxHeaders: 100,
+	// Kubernetes waits for a probe for 1 s by default: the answer that names what is missing must be there by then.
+	readyWithinMs: 800,
 	closeWithinMs: 10_000,
 	// Shorter than the idle time of any usual proxy.
 	pingMs: 15_000,

@@ -10,8 +10,6 @@ export interface CheckResult {
 	readonly isRequired: boolean;
 }
 
-// Kubernetes waits for a probe for 1 s by default: the answer that names what is missing must be there by then.
-const answerWithinMs = 800;
 /** Whoever asks again sooner gets the same answer, so that questions of strangers are no load. */
 const keptForMs = 250;
 
@@ -19,9 +17,9 @@ const keptForMs = 250;
 export function makeReadiness(options: {
 	readonly checks: readonly ReadinessCheck[];
 	readonly log: DoorLog;
-	readonly withinMs?: number;
+	readonly withinMs: number;
 }): () => Promise<readonly CheckResult[]> {
-	const { checks, log, withinMs = answerWithinMs } = options;
+	const { checks, log, withinMs } = options;
 	const looks = checks.map((check) => makeLook(check, log));
 	let kept: { at: number; results: Promise<CheckResult[]> } | undefined;
 	return () => {

@@ -87,6 +87,7 @@ export function makeServer(options: ServerOptions): HttpServer {
 		askReadiness: makeReadiness({
 			checks: options.readinessChecks ?? [checkDatabase(options.db)],
 			log: options.log,
+			withinMs: limits.readyWithinMs,
 		}),
 		isDraining: () => isClosing,
 	};

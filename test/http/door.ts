@@ -198,6 +198,8 @@ async function serve(
 		log: doorLog,
 		version: "1.2.3",
 		...options,
+		// What a busy machine holds up is there all the same.
+		limits: { readyWithinMs: 30_000, ...options.limits },
 	});
 	const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
 	const url = `http://127.0.0.1:${port}`;
