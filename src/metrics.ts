@@ -26,7 +26,7 @@ const requests = new Counter({
 });
 const requestDuration = new Histogram({
 	name: "impresario_http_request_duration_seconds",
-	help: "From a request's head to the end of its answer; streams are not in it.",
+	help: "From a request's head to the end of its answer. Streams, and requests that wait for news, are not in it.",
 	labelNames: ["route", "method"],
 	buckets: [0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
 	registers,
@@ -175,12 +175,12 @@ export function countRequest(request: {
 	readonly method: string;
 	readonly status: number;
 	readonly durationMs: number;
-	readonly isStream: boolean;
+	readonly waitsForNews: boolean;
 }): void {
 	const { route, status } = request;
 	const method = methods.includes(request.method) ? request.method : "other";
 	requests.inc({ route, method, status: `${Math.floor(status / 100)}xx` });
-	if (!request.isStream) {
+	if (!request.waitsForNews) {
 		requestDuration.observe({ route, method }, request.durationMs / 1_000);
 	}
 }

@@ -211,7 +211,7 @@ function refuseManyHeaders({ log, limits }: Context): RequestHandler {
 
 /** Counts it, tells of it as a part of its trace, and says by which name. */
 function noteRequest(
-	{ method }: Request,
+	{ method, query }: Request,
 	response: Response,
 	{
 		trace,
@@ -229,7 +229,9 @@ function noteRequest(
 		method,
 		status,
 		durationMs: times.endedAt - times.startedAt,
-		isStream: type.startsWith("text/event-stream"),
+		// Whoever waits for news is answered when there is some: no fault of ours, and no speed.
+		waitsForNews:
+			type.startsWith("text/event-stream") || query.wait !== undefined,
 	});
 	tellSpan({
 		...times,

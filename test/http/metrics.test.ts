@@ -145,6 +145,25 @@ test("a stream is counted while it is open, and its length is no duration of a r
 	assert.equal(durations, 0);
 });
 
+test("a request that waits for news is counted, and its wait is no duration", async () => {
+	const { operation } = await givenEnvironment(door);
+	const ask = () =>
+		door.call("GET", `/v1/operations/${operation.id}?wait=1s`, {
+			token: door.viewer.token,
+		});
+	const counted = { route: "findOperation", status: "2xx" };
+	const timed = { route: "findOperation" };
+	let durations = -1;
+	const requests = await requestsOf(counted, async () => {
+		durations = await countRise(
+			"impresario_http_request_duration_seconds_count",
+			timed,
+			ask,
+		);
+	});
+	assert.deepEqual([requests, durations], [1, 0]);
+});
+
 test("the queue is told as it is in the database, by any process, which is not asked more often than it should be", async () => {
 	const own = await openDoor();
 	try {
