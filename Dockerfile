@@ -21,6 +21,7 @@ WORKDIR /app
 COPY --from=toolchain /opt/impresario/toolchain /opt/impresario/toolchain
 COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
+COPY client/ client/
 COPY programs/ programs/
 COPY src/ src/
 RUN install --directory --owner=node --group=node --mode=0700 /var/lib/impresario

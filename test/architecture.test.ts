@@ -27,7 +27,9 @@ const mayImport: Record<string, readonly string[]> = {
 	worker: ["operations", "queue", "domain", "log", "metrics", "processes"],
 	backend: ["store", "domain", "seal", "log"],
 	sandbox: ["cluster", "domain", "log", "processes"],
-	cli: ["contract", "domain"],
+	cli: ["contract", "domain", "client"],
+	// Types alone: see "the client needs nothing of the service when it runs".
+	client: ["contract"],
 	operations: [
 		"feed",
 		"store",
@@ -76,7 +78,7 @@ const homes: Record<string, readonly string[]> = {
 	express: ["http", "backend"],
 	helmet: ["http"],
 	cors: ["http"],
-	zod: ["domain", "contract", "config", "backend"],
+	zod: ["client", "domain", "contract", "config", "backend"],
 	kysely: ["store"],
 	pg: ["store", "feed", "rates"],
 	ioredis: ["rates"],
@@ -121,13 +123,15 @@ const otherWorlds = [
 	"programs/maestro/gate-script.ts",
 ];
 
-const files = [...listFiles("src"), ...listFiles("programs")].filter(
-	(file) => !otherWorlds.includes(file),
-);
+const files = [
+	...listFiles("src"),
+	...listFiles("programs"),
+	...listFiles("client"),
+].filter((file) => !otherWorlds.includes(file));
 
 function station(file: string): string {
 	const parts = file.split("/");
-	if (parts[0] === "programs") return "programs";
+	if (parts[0] === "programs" || parts[0] === "client") return parts[0];
 	const name = parts[1] ?? "";
 	return parts.length === 2 ? name.replace(/\.ts$/, "") : name;
 }
@@ -189,6 +193,14 @@ test("a library is used at home only", () => {
 				return false;
 			return home === undefined || !home.includes(station(from));
 		})
+		.map(({ from, to }) => `${from} → ${to}`);
+	assert.deepEqual(wrong, []);
+});
+
+test("the client needs nothing of the service when it runs", () => {
+	const wrong = imports
+		.filter(({ from, isTypeOnly }) => station(from) === "client" && !isTypeOnly)
+		.filter(({ to }) => !to.startsWith("client/"))
 		.map(({ from, to }) => `${from} → ${to}`);
 	assert.deepEqual(wrong, []);
 });

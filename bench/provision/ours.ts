@@ -1,5 +1,5 @@
 // Ordered through the HTTP API, as any caller does.
-import type { StreamedEvent } from "../../src/cli/client.ts";
+import type { Event as StreamedEvent } from "../../client/client.ts";
 import type { PhaseName } from "../../src/domain/operation.ts";
 import type { Caller } from "../../test/support/service.ts";
 import type { Readings } from "../statistics.ts";

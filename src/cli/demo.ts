@@ -1,6 +1,8 @@
 // Orders the environment `demo` through the API, as any caller would, and shows it come alive.
+
+import { followEvents } from "../../client/events.ts";
 import { Failure } from "../failure.ts";
-import { callApi, followEvents } from "./client.ts";
+import { callApi } from "./client.ts";
 
 const name = "demo";
 

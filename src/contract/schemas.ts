@@ -61,9 +61,10 @@ export function describeSchemas(api: readonly Endpoint[]): Schemas {
 	for (const [id, schema] of Object.entries(answers))
 		answered.add(schema, { id });
 	for (const { name, response, unneeded: nothing, stream, body } of api) {
-		for (const schema of [response, nothing, stream])
+		const unnamed = { Answer: response, Nothing: nothing, Message: stream };
+		for (const [kind, schema] of Object.entries(unnamed))
 			if (schema && !answered.has(schema))
-				answered.add(schema, { id: `${capitalize(name)}Answer` });
+				answered.add(schema, { id: `${capitalize(name)}${kind}` });
 		if (body && !sent.has(body))
 			sent.add(body, { id: `${capitalize(name)}Order` });
 	}

@@ -10,6 +10,7 @@ import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import { describeApi } from "../../src/contract/openapi.ts";
 import { listRefusals } from "../../src/contract/refusals.ts";
+import { describeSchemas } from "../../src/contract/schemas.ts";
 import { failureCodes } from "../../src/failure.ts";
 
 const document = describeApi(api, { version: "1.2.3", publicUrl: undefined });
@@ -86,6 +87,22 @@ test("every reference leads somewhere, by a name and not by a place inside", () 
 		const components = document.components[kind] as object | undefined;
 		assert.ok(components && Object.hasOwn(components, name), reference);
 	}
+});
+
+test("each schema has a name of its own", () => {
+	const { answer, components } = describeSchemas(api);
+	const named = new Map<string, unknown>();
+	for (const { response, unneeded, stream } of api)
+		for (const schema of [response, unneeded, stream])
+			if (schema) named.set(String(answer(schema).$ref), schema);
+	const schemas = new Set(
+		api.flatMap((one) => [one.response, one.unneeded, one.stream]),
+	);
+	schemas.delete(undefined);
+	schemas.delete(null);
+	assert.equal(named.size, schemas.size);
+	for (const name of named.keys())
+		assert.ok(name.replace("#/components/schemas/", "") in components, name);
 });
 
 test("every link leads to an endpoint that has its parameter", () => {

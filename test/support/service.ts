@@ -5,12 +5,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import {
-	type Answer,
-	callApi,
-	followEvents,
-	type StreamedEvent,
-} from "../../src/cli/client.ts";
+import type { Event as StreamedEvent } from "../../client/client.ts";
+import { followEvents } from "../../client/events.ts";
+import { type Answer, callApi } from "../../src/cli/client.ts";
 import { until } from "./until.ts";
 
 const root = resolve(import.meta.dirname, "../..");

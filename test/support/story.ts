@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MongoClient } from "mongodb";
-import type { StreamedEvent } from "../../src/cli/client.ts";
+import type { Event as StreamedEvent } from "../../client/client.ts";
 import { createTestDatabase } from "./database.ts";
 import { kubectlGet, listWorkloads } from "./kubectl.ts";
 import {

@@ -1,0 +1,172 @@
+// A client of the API for Node and browsers: a function for each endpoint, typed by its declaration.
+//
+//   const client = connect({ url: "https://maestro.example.com", token });
+//   const ordered = await client.createEnvironment({ body: { name: "qa-1" } });
+//   const ended = await client.waitForOperation(ordered.id);
+import type {
+	Answered,
+	Asked,
+	Declared,
+	Event,
+	Operation,
+} from "./declared.ts";
+import { followEvents } from "./events.ts";
+import { type Connection, send } from "./requests.ts";
+
+export { Problem } from "./problem.ts";
+export type { Connection, Event, Operation };
+
+export interface CallOptions {
+	readonly signal?: AbortSignal;
+	/** Made anew for each call by default; a call with the one of an earlier call is answered as that was. */
+	readonly idempotencyKey?: string;
+	/** An ETag, as `readEtag` gives it. Without one, a change that needs one is made whatever the thing is by now. */
+	readonly ifMatch?: string;
+}
+
+type Call<E> =
+	unknown extends Asked<E>
+		? (
+				asked?: Record<never, never>,
+				options?: CallOptions,
+			) => Promise<Answered<E>>
+		: Record<never, never> extends Asked<E>
+			? (asked?: Asked<E>, options?: CallOptions) => Promise<Answered<E>>
+			: (asked: Asked<E>, options?: CallOptions) => Promise<Answered<E>>;
+
+export type Client = { readonly [K in keyof Declared]: Call<Declared[K]> } & {
+	/** Events from behind the one with the id `after`, to the end of the operation or the environment. */
+	events(
+		of: { readonly operation: string } | { readonly environment: string },
+		options?: { readonly after?: number; readonly signal?: AbortSignal },
+	): AsyncGenerator<Event, void, void>;
+	/** Fulfils with the operation once it is final, however it ended. */
+	waitForOperation(
+		id: string,
+		options?: { readonly signal?: AbortSignal },
+	): Promise<Operation>;
+};
+
+interface Route {
+	readonly method: string;
+	readonly path: string;
+}
+
+type Routes = ReadonlyMap<string, Route>;
+
+const etags = new WeakMap<object, string>();
+
+/** The ETag with which a thing was answered. */
+export const readEtag = (answer: object): string | undefined =>
+	etags.get(answer);
+
+/** Nothing is asked before the first call, which reads the service's own document. */
+export function connect(connection: Connection): Client {
+	let routes: Promise<Routes> | undefined;
+	const loadRoute = async (name: string): Promise<Route> => {
+		routes ??= readRoutes(connection);
+		const known = await routes.catch((error: unknown) => {
+			routes = undefined;
+			throw error;
+		});
+		const route = known.get(name);
+		if (route === undefined)
+			throw new Error(`the service at ${connection.url} has no ${name}`);
+		return route;
+	};
+	const call = async (
+		name: string,
+		asked: Readonly<Record<string, unknown>> = {},
+		options: CallOptions = {},
+	) => ask(connection, await loadRoute(name), { asked, options });
+	const more: Pick<Client, "events" | "waitForOperation"> = {
+		events: (of, options) =>
+			followEvents(
+				connection,
+				"operation" in of
+					? `/v1/operations/${encodeURIComponent(of.operation)}/events`
+					: `/v1/environments/${encodeURIComponent(of.environment)}/events`,
+				options,
+			),
+		async waitForOperation(id, options) {
+			for await (const _ of more.events({ operation: id }, options));
+			return (await call("findOperation", { id }, options)) as Operation;
+		},
+	};
+	return new Proxy(more, {
+		get: (own, name) => {
+			if (typeof name !== "string" || name === "then") return undefined;
+			if (name in own) return own[name as keyof typeof own];
+			return (
+				asked?: Readonly<Record<string, unknown>>,
+				options?: CallOptions,
+			) => call(name, asked, options);
+		},
+	}) as Client;
+}
+
+async function readRoutes(connection: Connection): Promise<Routes> {
+	const response = await send(connection, "/v1/openapi.json", {});
+	const { paths } = (await response.json()) as {
+		readonly paths: Record<string, Record<string, { operationId: string }>>;
+	};
+	return new Map(
+		Object.entries(paths).flatMap(([path, methods]) =>
+			Object.entries(methods).map(
+				([method, { operationId }]) =>
+					[operationId, { method: method.toUpperCase(), path }] as const,
+			),
+		),
+	);
+}
+
+async function ask(
+	connection: Connection,
+	{ method, path }: Route,
+	{
+		asked: { body, ...asked },
+		options,
+	}: {
+		readonly asked: Readonly<Record<string, unknown>>;
+		readonly options: CallOptions;
+	},
+): Promise<unknown> {
+	const { signal, idempotencyKey = crypto.randomUUID(), ifMatch } = options;
+	const response = await send(connection, compose(path, asked), {
+		method,
+		headers: {
+			accept: "application/json",
+			...(method !== "GET" && { "idempotency-key": `"${idempotencyKey}"` }),
+			...(ifMatch !== undefined && { "if-match": ifMatch }),
+			...(ifMatch === undefined && method === "PATCH" && { "if-match": "*" }),
+			...(body !== undefined && { "content-type": "application/json" }),
+		},
+		...(body !== undefined && { body: JSON.stringify(body) }),
+		...(signal && { signal }),
+	});
+	if (response.status === 204) return undefined;
+	const answer = (await response.json()) as object;
+	const etag = response.headers.get("etag");
+	if (etag !== null) etags.set(answer, etag);
+	return answer;
+}
+
+/** What the path does not name is in the query. */
+function compose(
+	path: string,
+	asked: Readonly<Record<string, unknown>>,
+): string {
+	const inPath = new Set<string>();
+	const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+		inPath.add(name);
+		return encodeURIComponent(String(asked[name] ?? ""));
+	});
+	const query = new URLSearchParams(
+		Object.entries(asked)
+			.filter(([name, value]) => !inPath.has(name) && value !== undefined)
+			.flatMap(([name, value]) =>
+				[value].flat().map((one): [string, string] => [name, String(one)]),
+			),
+	).toString();
+	return query === "" ? filled : `${filled}?${query}`;
+}
