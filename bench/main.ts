@@ -11,6 +11,7 @@ import { benchHttp } from "./http.ts";
 import { benchProgram } from "./program.ts";
 import { benchProvision } from "./provision.ts";
 import { benchQueue } from "./queue.ts";
+import { benchReads } from "./reads.ts";
 import {
 	noteConditions,
 	presentReport,
@@ -27,6 +28,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Report>>> =
 		provision: benchProvision,
 		api: benchApi,
 		http: benchHttp,
+		reads: benchReads,
 		queue: benchQueue,
 		start: benchStart,
 		watcher: benchWatcher,
