@@ -95,8 +95,8 @@ async function judge(token: string): Promise<number> {
 			...["--header", `Authorization: Bearer ${token}`],
 			...["--phases", values.phases, "--max-examples", values.examples],
 			...["--seed", values.seed, "--checks", "all", "--mode", "all"],
-			...["--workers", "2", "--continue-on-failure", "--no-color"],
-			...["--generation-database", "none", "--max-response-time", "10"],
+			...["--workers", "4", "--continue-on-failure", "--no-color"],
+			...["--generation-database", "none", "--request-timeout", "90"],
 		],
 		{ cwd: dir, stdio: ["ignore", "inherit", "inherit"] },
 	);

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import type { Event as StreamedEvent } from "../../client/client.ts";
+import { connect, type Event as StreamedEvent } from "../../client/client.ts";
 import { followEvents } from "../../client/events.ts";
 import { type Answer, callApi } from "../../src/cli/client.ts";
 import { until } from "./until.ts";
@@ -177,15 +177,10 @@ export async function givenTenant(
 	findUrl: () => string,
 	name: string,
 ): Promise<Caller> {
-	const tenant = await admin.call("POST", "/v1/tenants", { name });
-	if (tenant.status !== 201)
-		throw new Error(`no tenant: ${JSON.stringify(tenant.body)}`);
-	const token = await admin.call("POST", "/v1/tokens", {
-		name: `${name} pipeline`,
-		tenant: name,
-		role: "operator",
+	const client = connect({ url: findUrl(), token: admin.token });
+	await client.createTenant({ body: { name } });
+	const { token } = await client.createToken({
+		body: { name: `${name} pipeline`, tenant: name, role: "operator" },
 	});
-	if (token.status !== 201)
-		throw new Error(`no token: ${JSON.stringify(token.body)}`);
-	return makeCaller(findUrl, String(token.body.token));
+	return makeCaller(findUrl, token);
 }
