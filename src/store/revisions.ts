@@ -66,13 +66,34 @@ type Row = Awaited<
 	ReturnType<ReturnType<typeof selectRevisions>["executeTakeFirstOrThrow"]>
 >;
 
+const remembered = 1_000;
+const parsed = new Map<string, ShownParameters>();
+
+/** Most revisions have the parameters of many others, and to parse them is much of what a page of environments costs. */
+function parseParameters(stored: unknown): ShownParameters {
+	const text = JSON.stringify(stored);
+	const known = parsed.get(text);
+	if (known !== undefined) return known;
+	const fresh = freezeDeep(shownParameters.parse(stored));
+	if (parsed.size >= remembered) parsed.clear();
+	parsed.set(text, fresh);
+	return fresh;
+}
+
+/** What several share, none may change. */
+function freezeDeep<T>(value: T): T {
+	if (typeof value !== "object" || value === null) return value;
+	for (const part of Object.values(value)) freezeDeep(part);
+	return Object.freeze(value);
+}
+
 const toRevision = (row: Row): StoredRevision => ({
 	environment: row.environment_id,
 	number: row.number,
 	blueprintVersion: row.blueprint_version,
 	release: { name: row.release, images: row.images },
 	size: row.size,
-	parameters: shownParameters.parse(row.parameters),
+	parameters: parseParameters(row.parameters),
 	digest: row.digest,
 	power: row.power,
 	basedOn: row.based_on,
