@@ -64,7 +64,7 @@ test("the whole API works for it", async () => {
 			assert.ok(answer.status < 400, `${endpoint.name}: ${answer.text}`);
 		}
 	} finally {
-		await door.closeServer();
+		await door.close();
 	}
 	const { rows } = await asOwner("select count(*) as count from audit");
 	assert.ok(Number(rows[0]?.count) > 20);
