@@ -8,7 +8,13 @@ const reconnectMs = 1_000;
 interface Message {
 	readonly event: string;
 	readonly data: string;
+	/** How long the service asks to wait before one comes back. */
+	readonly retryMs: number | undefined;
 }
+
+/** A service that is away, or asked too often, is neither for good. */
+const isFinal = (error: unknown): boolean =>
+	error instanceof Problem && error.status !== 429 && error.status !== 503;
 
 /**
  * The events until the service says that no more will come. A connection that breaks is made again, behind the last event
@@ -20,6 +26,7 @@ export async function* followEvents(
 	{ after = 0, signal }: { after?: number; signal?: AbortSignal } = {},
 ): AsyncGenerator<Event, void, void> {
 	let last = after;
+	let pauseMs = reconnectMs;
 	for (;;) {
 		try {
 			const response = await send(connection, path, {
@@ -27,15 +34,17 @@ export async function* followEvents(
 				...(signal && { signal }),
 			});
 			for await (const message of readMessages(response)) {
+				if (message.retryMs !== undefined) pauseMs = message.retryMs;
 				if (message.event === "end") return;
+				if (message.data === "") continue;
 				const event = JSON.parse(message.data) as Event;
 				last = event.id;
 				yield event;
 			}
 		} catch (error) {
-			if (error instanceof Problem || signal?.aborted) throw error;
+			if (signal?.aborted || isFinal(error)) throw error;
 		}
-		await pause(reconnectMs, signal);
+		await pause(pauseMs, signal);
 	}
 }
 
@@ -65,10 +74,13 @@ async function* readMessages(
 
 function parseMessage(block: string): Message | undefined {
 	let event = "message";
+	let retryMs: number | undefined;
 	const data: string[] = [];
 	for (const line of block.split("\n")) {
 		if (line.startsWith("event:")) event = line.slice(6).trim();
+		else if (/^retry: ?\d+$/.test(line)) retryMs = Number(line.slice(6));
 		else if (line.startsWith("data:")) data.push(line.slice(5).trimStart());
 	}
-	return data.length === 0 ? undefined : { event, data: data.join("\n") };
+	if (data.length === 0 && retryMs === undefined) return undefined;
+	return { event, data: data.join("\n"), retryMs };
 }

@@ -32,7 +32,7 @@ export const pause = (ms: number, signal?: AbortSignal | null): Promise<void> =>
 	});
 
 /**
- * Sends it, again after 429 and 503 and where nothing was answered. Only for requests that may come twice: those that read,
+ * Sends it, again where what was answered may pass, and where nothing was. Only for requests that may come twice: those that read,
  * and those with an Idempotency-Key. Throws `Problem` for what is refused, and what `fetch` throws at last.
  */
 export async function send(
@@ -51,16 +51,18 @@ export async function send(
 			return undefined;
 		});
 		if (response?.ok) return response;
-		const mayComeAgain =
-			response === undefined ||
-			response.status === 429 ||
-			response.status === 503;
-		if (response && (isLast || !mayComeAgain))
+		if (response && (isLast || !mayPass(response)))
 			return await throwProblem(response);
 		await response?.body?.cancel();
 		await pause(decidePause(response, attempt), init.signal);
 	}
 }
+
+/** Whether the same may be answered otherwise later: also while an earlier one with its key is being answered. */
+const mayPass = ({ status, headers }: Response): boolean =>
+	status === 429 ||
+	status === 503 ||
+	(status === 409 && headers.has("retry-after"));
 
 function decidePause(response: Response | undefined, attempt: number): number {
 	const seconds = Number(response?.headers.get("retry-after") ?? Number.NaN);

@@ -264,6 +264,11 @@ function watchCaller(
 
 function watchLeaving(context: Context, response: Response): AbortController {
 	const controller = new AbortController();
+	// Who has left already does not leave again.
+	if (response.destroyed) {
+		controller.abort();
+		return controller;
+	}
 	context.streams.add(controller);
 	response.once("close", () => {
 		context.streams.delete(controller);

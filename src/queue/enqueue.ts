@@ -114,8 +114,9 @@ async function put(queue: Queue, messages: readonly Message[]): Promise<void> {
 	}
 }
 
+/** Rejects as the work does, and when it takes longer than `ms`. */
 // Not an abortable delay: this is on the road of every order, and an abort makes an error each time.
-function endWithin(ms: number, work: Promise<unknown>): Promise<void> {
+export function endWithin(ms: number, work: Promise<unknown>): Promise<void> {
 	return new Promise((fulfil, reject) => {
 		const timer = setTimeout(() => {
 			reject(new Error(`the queue took longer than ${ms} ms`));

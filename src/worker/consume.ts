@@ -9,7 +9,7 @@ import { apply } from "../operations/apply.ts";
 import { claimNext } from "../operations/claim.ts";
 import type { Tools } from "../operations/work.ts";
 import { openReceiver } from "../queue/connection.ts";
-import type { Sender } from "../queue/enqueue.ts";
+import { endWithin, type Sender } from "../queue/enqueue.ts";
 import type { Pool } from "./pool.ts";
 
 export interface ConsumerOptions {
@@ -84,15 +84,10 @@ export function startConsumer(options: ConsumerOptions): Consumer {
 	};
 }
 
-/** A queue that is away does not answer that it is closed either. */
+/** A queue that is away does not answer that it is closed, or disconnected, either. */
 async function closeReceiver(worker: Worker<string>): Promise<void> {
-	const timer = new AbortController();
-	await Promise.race([
-		worker.close(true).catch(() => {}),
-		delay(closeWithinMs, undefined, timer).catch(() => {}),
-	]);
-	timer.abort();
-	await worker.disconnect().catch(() => {});
+	await endWithin(closeWithinMs, worker.close(true)).catch(() => {});
+	await endWithin(closeWithinMs, worker.disconnect()).catch(() => {});
 }
 
 /**

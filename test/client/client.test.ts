@@ -114,7 +114,8 @@ test("an order whose answer is lost is sent again, and is one order", async () =
 	);
 });
 
-for (const status of [429, 503])
+// 409: an earlier request with its key is being answered still.
+for (const status of [409, 429, 503])
 	test(`after ${status} it waits as long as it is told, and asks again`, async () => {
 		let refused = 0;
 		const client = enter(async (input, init) => {
@@ -156,6 +157,35 @@ test("events come each once over connections that break, to the end of the opera
 	);
 	assert.ok(seen.length >= 3);
 	assert.deepEqual(streams.slice(0, 2), ["0", "1"]);
+});
+
+test("events go on after the service was away for longer than one request is sent again", async () => {
+	const { environment, operation } = await givenEnvironment(door);
+	await end(environment.id, operation.id);
+	let refused = 0;
+	const client = enter(async (input, init) => {
+		if (String(input).endsWith("/events") && refused++ < 7)
+			return Response.json(
+				{ status: 503, code: "unavailable", detail: "It is away." },
+				{
+					status: 503,
+					headers: {
+						"retry-after": "0",
+						"content-type": "application/problem+json",
+					},
+				},
+			);
+		return fetch(input, init);
+	});
+	const seen: number[] = [];
+	for await (const event of client.events({ operation: operation.id }))
+		seen.push(event.id);
+	assert.ok(refused > 7);
+	assert.deepEqual(
+		seen,
+		seen.map((_, i) => i + 1),
+	);
+	assert.ok(seen.length >= 3);
 });
 
 async function end(
