@@ -15,7 +15,7 @@ import {
 	keepDeliveriesSeconds,
 } from "../domain/webhook.ts";
 import type { Db } from "./db.ts";
-import type { PageRequest } from "./page.ts";
+import { type PageRequest, readPage } from "./page.ts";
 import { announceWork } from "./webhooks.ts";
 
 const selectDeliveries = (db: Db, webhook: WebhookId) =>
@@ -48,22 +48,10 @@ export async function listDeliveries(
 	webhook: WebhookId,
 	page: PageRequest & { readonly state: DeliveryState | undefined },
 ): Promise<Delivery[]> {
-	let query = selectDeliveries(db, webhook)
-		.orderBy("created_at", "desc")
-		.orderBy("id", "desc")
-		.limit(page.limit);
+	let query = selectDeliveries(db, webhook);
 	if (page.state !== undefined) query = query.where("state", "=", page.state);
-	if (page.after !== undefined) {
-		const { createdAt, id } = page.after;
-		query = query.where((eb) =>
-			eb(
-				eb.refTuple("created_at", "id"),
-				"<",
-				eb.tuple(createdAt, id as DeliveryId),
-			),
-		);
-	}
-	return (await query.execute()).map(toDelivery);
+	const rows = await readPage(query, page).execute();
+	return rows.map(toDelivery);
 }
 
 export async function findDelivery(

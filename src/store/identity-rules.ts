@@ -6,7 +6,7 @@ import {
 } from "../domain/ids.ts";
 import type { ActorKind, Role, Scope, Tenant } from "../domain/tenant.ts";
 import type { Db } from "./db.ts";
-import type { PageRequest } from "./page.ts";
+import { newestFirst, type PageRequest, readPage } from "./page.ts";
 import { toOwner } from "./tokens.ts";
 
 const selectRules = (db: Db) =>
@@ -86,21 +86,13 @@ export async function listIdentityRules(
 	db: Db,
 	page: PageRequest,
 ): Promise<IdentityRule[]> {
-	let query = selectRules(db)
-		.orderBy("r.created_at", "desc")
-		.orderBy("r.id", "desc")
-		.limit(page.limit);
-	if (page.after !== undefined) {
-		const { createdAt, id } = page.after;
-		query = query.where((eb) =>
-			eb(
-				eb.refTuple("r.created_at", "r.id"),
-				"<",
-				eb.tuple(createdAt, id as IdentityRuleId),
-			),
-		);
-	}
-	return (await query.execute()).map(toRule);
+	const query = selectRules(db);
+	const rows = await readPage(query, page, {
+		...newestFirst,
+		column: "r.created_at",
+		id: "r.id",
+	}).execute();
+	return rows.map(toRule);
 }
 
 /** Takes effect with the next request. Returns whether there was such a rule. */

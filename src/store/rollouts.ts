@@ -11,7 +11,7 @@ import type {
 } from "../domain/rollout.ts";
 import type { Db } from "./db.ts";
 import { toOperation } from "./operations.ts";
-import type { PageRequest } from "./page.ts";
+import { type PageRequest, readPage } from "./page.ts";
 
 const selectRollouts = (db: Db) => db.selectFrom("rollouts").selectAll();
 
@@ -99,21 +99,9 @@ export async function listRollouts(
 	db: Db,
 	page: PageRequest,
 ): Promise<Rollout[]> {
-	let query = selectRollouts(db)
-		.orderBy("created_at", "desc")
-		.orderBy("id", "desc")
-		.limit(page.limit);
-	if (page.after !== undefined) {
-		const { createdAt, id } = page.after;
-		query = query.where((eb) =>
-			eb(
-				eb.refTuple("created_at", "id"),
-				"<",
-				eb.tuple(createdAt, id as RolloutId),
-			),
-		);
-	}
-	return (await query.execute()).map(toRollout);
+	const query = selectRollouts(db);
+	const rows = await readPage(query, page).execute();
+	return rows.map(toRollout);
 }
 
 /** Those that somebody has to go on with, the oldest first. */

@@ -9,7 +9,7 @@ import {
 } from "../domain/tenant.ts";
 import { Failure } from "../failure.ts";
 import { type Db, violatedIndex } from "./db.ts";
-import type { PageRequest } from "./page.ts";
+import { type PageRequest, readPage } from "./page.ts";
 
 const columns = ["id", "name", "settings", "approvals", "created_at"] as const;
 
@@ -109,21 +109,7 @@ export async function listTenants(
 	db: Db,
 	page: PageRequest,
 ): Promise<Tenant[]> {
-	let query = db
-		.selectFrom("tenants")
-		.select(columns)
-		.orderBy("created_at", "desc")
-		.orderBy("id", "desc")
-		.limit(page.limit);
-	if (page.after !== undefined) {
-		const { createdAt, id } = page.after;
-		query = query.where((eb) =>
-			eb(
-				eb.refTuple("created_at", "id"),
-				"<",
-				eb.tuple(createdAt, id as TenantId),
-			),
-		);
-	}
-	return (await query.execute()).map(toTenant);
+	const query = db.selectFrom("tenants").select(columns);
+	const rows = await readPage(query, page).execute();
+	return rows.map(toTenant);
 }

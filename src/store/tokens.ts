@@ -16,7 +16,7 @@ import {
 	tenantSettings,
 } from "../domain/tenant.ts";
 import type { Db } from "./db.ts";
-import type { PageRequest } from "./page.ts";
+import { newestFirst, type PageRequest, readPage } from "./page.ts";
 
 const selectTokens = (db: Db) =>
 	db
@@ -196,23 +196,15 @@ export async function listTokens(
 	tenant: TenantId | undefined,
 	page: PageRequest,
 ): Promise<Token[]> {
-	let query = selectTokens(db)
-		.orderBy("tokens.created_at", "desc")
-		.orderBy("tokens.id", "desc")
-		.limit(page.limit);
+	let query = selectTokens(db);
 	if (tenant !== undefined)
 		query = query.where("tokens.tenant_id", "=", tenant);
-	if (page.after !== undefined) {
-		const { createdAt, id } = page.after;
-		query = query.where((eb) =>
-			eb(
-				eb.refTuple("tokens.created_at", "tokens.id"),
-				"<",
-				eb.tuple(createdAt, id as TokenId),
-			),
-		);
-	}
-	return (await query.execute()).map(toToken);
+	const rows = await readPage(query, page, {
+		...newestFirst,
+		column: "tokens.created_at",
+		id: "tokens.id",
+	}).execute();
+	return rows.map(toToken);
 }
 
 /**

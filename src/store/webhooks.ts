@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { TenantId, WebhookId } from "../domain/ids.ts";
 import { overlapSeconds, toNameLike, type Webhook } from "../domain/webhook.ts";
 import type { Db } from "./db.ts";
-import type { PageRequest } from "./page.ts";
+import { newestFirst, type PageRequest, readPage } from "./page.ts";
 import { webhooksChannel } from "./webhook-lanes.ts";
 
 const selectWebhooks = (db: Db) =>
@@ -100,27 +100,18 @@ export async function listWebhooks(
 	tenant: TenantId | undefined,
 	page: PageRequest & { readonly within: string | null },
 ): Promise<Webhook[]> {
-	let query = selectWebhooks(db)
-		.where("webhooks.deleted_at", "is", null)
-		.orderBy("webhooks.created_at", "desc")
-		.orderBy("webhooks.id", "desc")
-		.limit(page.limit);
+	let query = selectWebhooks(db).where("webhooks.deleted_at", "is", null);
 	if (tenant !== undefined) query = query.where("tenant_id", "=", tenant);
 	if (page.within !== null)
 		query = query.where(
 			sql<boolean>`coalesce(webhooks.environments, '*') like ${toNameLike(page.within)}`,
 		);
-	if (page.after !== undefined) {
-		const { createdAt, id } = page.after;
-		query = query.where((eb) =>
-			eb(
-				eb.refTuple("webhooks.created_at", "webhooks.id"),
-				"<",
-				eb.tuple(createdAt, id as WebhookId),
-			),
-		);
-	}
-	return (await query.execute()).map(toWebhook);
+	const rows = await readPage(query, page, {
+		...newestFirst,
+		column: "webhooks.created_at",
+		id: "webhooks.id",
+	}).execute();
+	return rows.map(toWebhook);
 }
 
 /** Of a tenant. Call it in a transaction: to the end of it nobody else adds one. */
