@@ -1,6 +1,7 @@
 // Asking for an operation and waiting for news of it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { sql } from "kysely";
 import type { OperationId } from "../../src/domain/ids.ts";
 import { appendEvents } from "../../src/store/events.ts";
 import { until } from "../support/until.ts";
@@ -96,6 +97,34 @@ test("a time that is none, or too long, is refused", async () => {
 	for (const wait of ["0s", "61s", "1m", "30", "-1s"]) {
 		assert.equal((await ask(id, `?wait=${wait}`)).status, 400, wait);
 	}
+});
+
+test("for who has left before he was known nobody waits", async () => {
+	const { id } = (await givenEnvironment(door)).operation;
+	const url = `${door.url}/v1/operations/${id}?wait=60s`;
+	const headers = { authorization: `Bearer ${door.viewer.token}` };
+	const leave = new AbortController();
+	const lines = door.log.length;
+	await door.db.transaction().execute(async (trx) => {
+		// Who calls is read from here.
+		await sql`lock table tokens in access exclusive mode`.execute(trx);
+		const left = fetch(url, { headers, signal: leave.signal });
+		await until("the request waits to learn who calls", async () => {
+			const { rows } = await sql`
+				select from pg_locks where not granted and relation = 'tokens'::regclass`.execute(
+				trx,
+			);
+			return rows.length > 0;
+		});
+		leave.abort();
+		await left.catch(() => {});
+		await until("the service has seen it leave", () =>
+			door.log.slice(lines).some(({ fields }) => fields.isComplete === false),
+		);
+	});
+	// By the same road, behind the one that left.
+	assert.equal((await ask(id, "?wait=1s")).status, 200);
+	assert.equal(door.countFollowers(), 0);
 });
 
 test("a process that stops answers those who wait", async (t) => {
