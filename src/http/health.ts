@@ -37,7 +37,7 @@ function notReady(
 ): Failure {
 	return new Failure({
 		code: "unavailable",
-		message: `Requests cannot be served here: ${missing.map(({ message }) => message).join(" ")}`,
+		message: `Requests cannot be served here: ${missing.map(({ name, message }) => `${name}: ${message}`).join(" ")}`,
 		advice: "Look at what `errors` names; the log says more.",
 		retryable: true,
 		errors: missing.map(({ name, message }) => ({

@@ -94,6 +94,7 @@ test("a database that another version has migrated is said to be so: newer, olde
 			assert.equal(answer.status, 503);
 			assert.deepEqual(readPointers(answer), ["/migrations"]);
 			assert.match(messagesOf(answer), says);
+			assert.match(String(answer.body.detail), /: migrations: /);
 		}
 		await mend.execute(db);
 	}
