@@ -40,11 +40,16 @@ export interface Endpoint {
 	readonly lines?: z.ZodType;
 	/** Problems beside those that follow from the rest of the declaration; see `refusals.ts`. */
 	readonly refuses?: readonly FailureCode[];
-	/** Endpoint that takes something of this answer → by which parameter, and where in the answer that is (a JSON Pointer). */
-	readonly leadsTo?: Readonly<Record<string, readonly [string, string]>>;
+	/** What can be asked for next with what this answers. */
+	readonly leadsTo?: LeadsTo;
 	/** Requests that succeed where what they name is there. */
 	readonly examples?: readonly Example[];
 }
+
+/** Endpoint that takes something of an answer → its parameter → where that is: a JSON Pointer into the body, or a header. */
+export type LeadsTo = Readonly<
+	Record<string, Readonly<Record<string, string>>>
+>;
 
 export interface Example {
 	/** What it is an example of. */

@@ -20,7 +20,7 @@ import {
 	rollbackOrder,
 	sizes,
 } from "../domain/spec.ts";
-import { byId, type Endpoint } from "./endpoint.ts";
+import { byId, type Endpoint, type LeadsTo } from "./endpoint.ts";
 import { operation } from "./operations.ts";
 import { pageOf, pageQuery } from "./page.ts";
 
@@ -125,6 +125,33 @@ export const environment = z.strictObject({
 	createdAt: z.iso.datetime(),
 	updatedAt: z.iso.datetime(),
 });
+
+const environmentLeadsTo: LeadsTo = {
+	findEnvironment: { id: "/id" },
+	refreshEnvironment: { id: "/id" },
+	upgradeEnvironment: { id: "/id" },
+	previewEnvironment: { id: "/id" },
+	rollbackEnvironment: { id: "/id" },
+	hibernateEnvironment: { id: "/id" },
+	wakeEnvironment: { id: "/id" },
+	extendEnvironment: { id: "/id" },
+	backUpEnvironment: { id: "/id" },
+	cloneEnvironment: { id: "/id" },
+	destroyEnvironment: { id: "/id" },
+	rotateSecrets: { id: "/id" },
+	listRevisions: { id: "/id" },
+	listOperations: { id: "/id" },
+	listEnvironmentEvents: { id: "/id" },
+	listBackups: { id: "/id" },
+	findOperation: { id: "/activeOperation" },
+	cancelOperation: { id: "/activeOperation" },
+};
+
+/** Of answers with the ETag that a change has to name. */
+const shownEnvironmentLeadsTo: LeadsTo = {
+	...environmentLeadsTo,
+	describeEnvironment: { id: "/id", "If-Match": "ETag" },
+};
 
 export const revision = z.strictObject({
 	environment: z.string(),
@@ -231,6 +258,7 @@ export const findEnvironment = {
 	params: byId,
 	status: 200,
 	response: environment,
+	leadsTo: shownEnvironmentLeadsTo,
 } as const satisfies Endpoint;
 
 export const describeEnvironment = {
@@ -261,6 +289,7 @@ export const describeEnvironment = {
 		.meta({ minProperties: 1 }),
 	status: 200,
 	response: environment,
+	leadsTo: shownEnvironmentLeadsTo,
 	examples: [
 		{
 			summary: "Other labels and words",
@@ -396,6 +425,7 @@ export const extendEnvironment = {
 	body: extension,
 	status: 200,
 	response: environment,
+	leadsTo: environmentLeadsTo,
 	refuses: ["conflict"],
 	examples: [
 		{ summary: "Two hours from now on", body: { ttl: "2h" } },

@@ -56,7 +56,7 @@ export const createIdentityRule = {
 	}),
 	status: 201,
 	response: identityRule,
-	leadsTo: { deleteIdentityRule: ["id", "/id"] },
+	leadsTo: { deleteIdentityRule: { id: "/id" } },
 	examples: [
 		{
 			summary: "Jobs of the main branch may order environments",

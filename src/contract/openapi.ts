@@ -3,8 +3,9 @@
 import type { z } from "zod";
 import { leastRoles } from "../domain/permission.ts";
 import type { FailureCode } from "../failure.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, LeadsTo } from "./endpoint.ts";
 import { type HeaderName, headers, listHeaders } from "./headers.ts";
+import { operationLeadsTo } from "./operations.ts";
 import { linesMediaType } from "./page.ts";
 import { problem, problemMediaType } from "./problem.ts";
 import { problemKinds } from "./problems.ts";
@@ -229,26 +230,30 @@ const descriptions: Readonly<Record<Endpoint["status"], string>> = {
 
 /** What can be asked for next with what this answers. */
 function describeLinks(endpoint: Endpoint, api: readonly Endpoint[]): Json {
-	const leadsTo = {
-		...(endpoint.orders && ordersLeadTo),
-		...endpoint.leadsTo,
-	};
-	const links = Object.entries(leadsTo)
+	const links = Object.entries(listLinks(endpoint))
 		.filter(([name]) => api.some((other) => other.name === name))
-		.map(([operationId, [parameter, pointer]]) => [
+		.map(([operationId, places]) => [
 			operationId,
-			{ operationId, parameters: { [parameter]: `$response.body#${pointer}` } },
+			{
+				operationId,
+				parameters: Object.fromEntries(
+					Object.entries(places).map(([parameter, place]) => [
+						parameter,
+						place.startsWith("/")
+							? `$response.body#${place}`
+							: `$response.header.${place}`,
+					]),
+				),
+			},
 		]);
 	return links.length === 0 ? {} : { links: Object.fromEntries(links) };
 }
 
-const ordersLeadTo: NonNullable<Endpoint["leadsTo"]> = {
-	findOperation: ["id", "/id"],
-	listOperationEvents: ["id", "/id"],
-	cancelOperation: ["id", "/id"],
-	findEnvironment: ["id", "/environment"],
-	listEnvironmentEvents: ["id", "/environment"],
-};
+/** Every order is answered with an operation, which leads to more than the order says itself. */
+export const listLinks = ({ orders, leadsTo }: Endpoint): LeadsTo => ({
+	...(orders && operationLeadsTo),
+	...leadsTo,
+});
 
 /** By status; a status that stands for several codes names them all. */
 function describeRefusals(

@@ -8,7 +8,7 @@ import {
 import { secretNames } from "../domain/secret.ts";
 import { notReadyLimit } from "../domain/stock.ts";
 import { failureCodes } from "../failure.ts";
-import { byId, type Endpoint } from "./endpoint.ts";
+import { byId, type Endpoint, type LeadsTo } from "./endpoint.ts";
 import { pageOf, pageQuery } from "./page.ts";
 
 const time = z.iso.datetime();
@@ -122,6 +122,21 @@ export const operation = z.strictObject({
 		.nullable(),
 });
 
+export const operationLeadsTo: LeadsTo = {
+	findOperation: { id: "/id" },
+	listOperationEvents: { id: "/id" },
+	cancelOperation: { id: "/id" },
+	retryOperation: { id: "/id" },
+	approveOperation: { id: "/id" },
+	rejectOperation: { id: "/id" },
+	findEnvironment: { id: "/environment" },
+	listEnvironmentEvents: { id: "/environment" },
+	listOperations: { id: "/environment" },
+	listRevisions: { id: "/environment" },
+	listBackups: { id: "/environment" },
+	destroyEnvironment: { id: "/environment" },
+};
+
 export const findOperation = {
 	name: "findOperation",
 	progress: ["state", "phase", "attempt"],
@@ -141,6 +156,7 @@ export const findOperation = {
 	}),
 	status: 200,
 	response: operation,
+	leadsTo: operationLeadsTo,
 } as const satisfies Endpoint;
 
 export const cancelOperation = {

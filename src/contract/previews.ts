@@ -119,6 +119,7 @@ export const previewEnvironment = {
 	response: operation,
 	unneeded,
 	orders: true,
+	leadsTo: { findPreview: { id: "/options/preview" } },
 	examples: [
 		{
 			summary: "What an upgrade would change",
@@ -138,4 +139,11 @@ export const findPreview = {
 	params: byId,
 	status: 200,
 	response: preview,
+	leadsTo: {
+		findOperation: { id: "/operation" },
+		findEnvironment: { id: "/environment" },
+		hibernateEnvironment: { id: "/environment", previewId: "/id" },
+		wakeEnvironment: { id: "/environment", previewId: "/id" },
+		destroyEnvironment: { id: "/environment", previewId: "/id" },
+	},
 } as const satisfies Endpoint;

@@ -56,7 +56,7 @@ export const createRelease = {
 	status: 201,
 	response: release,
 	refuses: ["conflict"],
-	leadsTo: { findRelease: ["name", "/name"] },
+	leadsTo: { findRelease: { name: "/name" } },
 	examples: [
 		{
 			summary: "Maestro as its makers tag it",

@@ -6,7 +6,7 @@ import {
 	rolloutStates,
 	rolloutWindow,
 } from "../domain/rollout.ts";
-import { byId, type Endpoint } from "./endpoint.ts";
+import { byId, type Endpoint, type LeadsTo } from "./endpoint.ts";
 import { pageOf, pageQuery } from "./page.ts";
 
 const time = z.iso.datetime();
@@ -59,6 +59,12 @@ export const rolloutWithMembers = rollout.extend({
 	),
 });
 
+const rolloutLeadsTo: LeadsTo = {
+	findRollout: { id: "/id" },
+	resumeRollout: { id: "/id" },
+	abortRollout: { id: "/id" },
+};
+
 export const createRollout = {
 	name: "createRollout",
 	summary:
@@ -69,8 +75,8 @@ export const createRollout = {
 	body: rolloutOrder,
 	status: 201,
 	response: rolloutWithMembers,
+	leadsTo: rolloutLeadsTo,
 	refuses: ["conflict"],
-	leadsTo: { findRollout: ["id", "/id"], abortRollout: ["id", "/id"] },
 	examples: [
 		{
 			summary: "To the environments of a team, two at a time",
@@ -104,6 +110,7 @@ export const findRollout = {
 	params: byId,
 	status: 200,
 	response: rolloutWithMembers,
+	leadsTo: rolloutLeadsTo,
 } as const satisfies Endpoint;
 
 export const resumeRollout = {
@@ -115,6 +122,7 @@ export const resumeRollout = {
 	params: byId,
 	status: 200,
 	response: rolloutWithMembers,
+	leadsTo: rolloutLeadsTo,
 	refuses: ["conflict"],
 } as const satisfies Endpoint;
 
@@ -128,5 +136,6 @@ export const abortRollout = {
 	params: byId,
 	status: 200,
 	response: rolloutWithMembers,
+	leadsTo: rolloutLeadsTo,
 	refuses: ["conflict"],
 } as const satisfies Endpoint;

@@ -3,7 +3,7 @@ import { approvalRules } from "../domain/approval.ts";
 import { readDuration } from "../domain/expiry.ts";
 import { quota, quotaChange } from "../domain/quota.ts";
 import { tenantName, tenantSettings } from "../domain/tenant.ts";
-import { byName, type Endpoint } from "./endpoint.ts";
+import { byName, type Endpoint, type LeadsTo } from "./endpoint.ts";
 import { pageOf, pageQuery } from "./page.ts";
 
 export const tenant = z.strictObject({
@@ -14,6 +14,11 @@ export const tenant = z.strictObject({
 	approvals: approvalRules,
 	createdAt: z.iso.datetime(),
 });
+
+const tenantLeadsTo: LeadsTo = {
+	findUsage: { name: "/name" },
+	changeTenant: { name: "/name", "If-Match": "ETag" },
+};
 
 export const listTenants = {
 	name: "listTenants",
@@ -35,6 +40,7 @@ export const findTenant = {
 	params: byName,
 	status: 200,
 	response: tenant,
+	leadsTo: tenantLeadsTo,
 } as const satisfies Endpoint;
 
 export const createTenant = {
@@ -48,7 +54,7 @@ export const createTenant = {
 	status: 201,
 	response: tenant,
 	refuses: ["conflict"],
-	leadsTo: { findTenant: ["name", "/name"], findUsage: ["name", "/name"] },
+	leadsTo: { findTenant: { name: "/name" }, findUsage: { name: "/name" } },
 	examples: [{ summary: "A tenant", body: { name: "umbrella" } }],
 } as const satisfies Endpoint;
 
@@ -87,6 +93,7 @@ export const changeTenant = {
 		),
 	status: 200,
 	response: tenant,
+	leadsTo: tenantLeadsTo,
 	examples: [
 		{
 			summary: "A time to live, and two operations at a time",

@@ -52,7 +52,7 @@ export const createToken = {
 	}),
 	status: 201,
 	response: token.extend({ token: z.string() }),
-	leadsTo: { revokeToken: ["id", "/id"] },
+	leadsTo: { revokeToken: { id: "/id" } },
 	examples: [
 		{
 			summary: "For a pipeline that makes environments for an hour",

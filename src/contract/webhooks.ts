@@ -7,7 +7,7 @@ import {
 	disabledReasons,
 	webhookUrl,
 } from "../domain/webhook.ts";
-import { byId, type Endpoint, identifier } from "./endpoint.ts";
+import { byId, type Endpoint, identifier, type LeadsTo } from "./endpoint.ts";
 import { pageOf, pageQuery } from "./page.ts";
 
 export const webhook = z.strictObject({
@@ -55,6 +55,21 @@ export const delivery = z.strictObject({
 	attemptedAt: z.iso.datetime().nullable(),
 });
 
+const webhookLeadsTo: LeadsTo = {
+	findWebhook: { id: "/id" },
+	changeWebhook: { id: "/id" },
+	rotateWebhookSecret: { id: "/id" },
+	pingWebhook: { id: "/id" },
+	listDeliveries: { id: "/id" },
+	deleteWebhook: { id: "/id" },
+};
+
+const deliveryLeadsTo: LeadsTo = {
+	findWebhook: { id: "/webhook" },
+	listDeliveries: { id: "/webhook" },
+	redeliver: { id: "/webhook", delivery: "/id" },
+};
+
 const types = z
 	.array(z.enum(eventFilters))
 	.min(1)
@@ -82,13 +97,8 @@ export const createWebhook = {
 	}),
 	status: 201,
 	response: withSecret,
+	leadsTo: webhookLeadsTo,
 	refuses: ["quota_exceeded"],
-	leadsTo: {
-		findWebhook: ["id", "/id"],
-		pingWebhook: ["id", "/id"],
-		listDeliveries: ["id", "/id"],
-		deleteWebhook: ["id", "/id"],
-	},
 	examples: [
 		{
 			summary:
@@ -122,6 +132,7 @@ export const findWebhook = {
 	params: byId,
 	status: 200,
 	response: webhook,
+	leadsTo: webhookLeadsTo,
 } as const satisfies Endpoint;
 
 export const changeWebhook = {
@@ -141,6 +152,7 @@ export const changeWebhook = {
 	}),
 	status: 200,
 	response: webhook,
+	leadsTo: webhookLeadsTo,
 	examples: [
 		{ summary: "Go on after it was disabled", body: { active: true } },
 		{ summary: "Tell all there is", body: { types: null } },
@@ -168,6 +180,7 @@ export const rotateWebhookSecret = {
 	params: byId,
 	status: 200,
 	response: withSecret,
+	leadsTo: webhookLeadsTo,
 } as const satisfies Endpoint;
 
 export const pingWebhook = {
@@ -180,6 +193,7 @@ export const pingWebhook = {
 	params: byId,
 	status: 201,
 	response: delivery,
+	leadsTo: deliveryLeadsTo,
 } as const satisfies Endpoint;
 
 export const listDeliveries = {
@@ -205,5 +219,6 @@ export const redeliver = {
 	params: byId.extend({ delivery: identifier }),
 	status: 200,
 	response: delivery,
+	leadsTo: deliveryLeadsTo,
 	refuses: ["conflict"],
 } as const satisfies Endpoint;
