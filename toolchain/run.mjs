@@ -4,7 +4,7 @@
 //
 //   node toolchain/run.mjs start | serve | api | worker | scheduler | migrate
 //   node toolchain/run.mjs test [FILE ...]
-//   node toolchain/run.mjs test:all [FILE ...]   with every case of what has many alike
+//   node toolchain/run.mjs test:all [FILE ...]   the long tests too, and every case of what has many alike
 //   node toolchain/run.mjs check      types, lint and format
 //   node toolchain/run.mjs audit      what is known against the packages
 //   node toolchain/run.mjs bench [NAME ...]
@@ -176,12 +176,16 @@ function installPackage(name, advice) {
 
 const hasOwnCluster = () => Boolean(process.env.TARGET_KUBECONFIG);
 
-const listTestArguments = (files) => [
+const ordinaryTests = "test/**/*.test.ts";
+// What needs minutes each: details of what an ordinary run shows as a whole.
+const longTests = "test/**/*.long.ts";
+
+const listTestArguments = (files, byDefault = [ordinaryTests]) => [
 	"--test",
 	"--test-global-setup=test/support/services.ts",
 	"--test-concurrency=4",
 	"--test-timeout=600000",
-	...(files.length > 0 ? files : ["test/**/*.test.ts"]),
+	...(files.length > 0 ? files : byDefault),
 ];
 
 /** What each command needs besides packages, and how it is run. */
@@ -198,7 +202,7 @@ const commands = {
 	"test:all": {
 		toolchain: () => ["engine", "sandbox", "judges"],
 		before: async () => ({ ...(await provideServers()), TEST_ALL: "1" }),
-		args: listTestArguments,
+		args: (files) => listTestArguments(files, [ordinaryTests, longTests]),
 	},
 	check: {
 		toolchain: () => [],

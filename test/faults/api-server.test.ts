@@ -54,7 +54,7 @@ const moods = [
 	{ status: 500, every: 5 },
 ] as const;
 
-for (const mood of sample(moods, ({ status }) => status === 429)) {
+for (const mood of sample(moods, () => false)) {
 	test(`an API server that answers every ${mood.every}th request with ${mood.status} is asked again`, async (t) => {
 		const moody: MoodyApi = await startMoodyApi(readKubeconfig());
 		t.after(() => moody.stop());

@@ -1,4 +1,4 @@
-// Many environments ordered at once, on a queue in Redis with two workers: ten, or in an ordinary run five.
+// Many environments ordered at once, on a queue in Redis with two workers: ten, or in an ordinary run three.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -44,7 +44,7 @@ after(async () => {
 	await database?.close();
 });
 
-const names = Array.from({ length: isThorough ? 10 : 5 }, (_, i) => `qa-${i}`);
+const names = Array.from({ length: isThorough ? 10 : 3 }, (_, i) => `qa-${i}`);
 
 test("all environments that are ordered at once come up, each operation once", async () => {
 	const orders = await Promise.all(

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { sample } from "../support/sample.ts";
+import { isThorough, sample } from "../support/sample.ts";
 import {
 	type Caller,
 	givenTenant,
@@ -54,7 +54,7 @@ const faults = [
 
 for (const { fault, code, phase, tells } of sample(
 	faults,
-	(_, index) => index > 0,
+	(_, index) => index === 2,
 )) {
 	test(`a release whose audit service has the fault "${fault}" fails in ${phase} and says why`, async () => {
 		const release = upstreamRelease("0.6.0", "0.15.0");
@@ -95,15 +95,16 @@ for (const { fault, code, phase, tells } of sample(
 	});
 }
 
-test("a slow image is waited for", async () => {
-	const release = upstreamRelease("0.6.0", "0.15.0");
-	await admin.call("POST", "/v1/releases", {
-		name: "0.6.0-slow",
-		images: { ...release.images, data: `${release.images.data}-slow` },
+if (isThorough)
+	test("a slow image is waited for", async () => {
+		const release = upstreamRelease("0.6.0", "0.15.0");
+		await admin.call("POST", "/v1/releases", {
+			name: "0.6.0-slow",
+			images: { ...release.images, data: `${release.images.data}-slow` },
+		});
+		const order = await tenant.call("POST", "/v1/environments", {
+			name: "slow",
+			release: "0.6.0-slow",
+		});
+		assert.equal((await tenant.end(String(order.body.id))).state, "succeeded");
 	});
-	const order = await tenant.call("POST", "/v1/environments", {
-		name: "slow",
-		release: "0.6.0-slow",
-	});
-	assert.equal((await tenant.end(String(order.body.id))).state, "succeeded");
-});

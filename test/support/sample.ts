@@ -1,4 +1,5 @@
-// How much is tested. An ordinary run takes some of what has many alike, and `npm run test:all` every one.
+// How much is tested. An ordinary run takes some of what has many alike and shows each verb as a part of the whole;
+// `npm run test:all` takes every one, and the files that end in `.long.ts`, which go into each verb for minutes.
 
 /** Whether every one is wanted. */
 export const isThorough = process.env.TEST_ALL === "1";

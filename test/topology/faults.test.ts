@@ -221,7 +221,7 @@ const allStuck: readonly Fault[] = [
 ];
 
 // An image that cannot be pulled is in the tests of upgrades too.
-const stuck = sample(allStuck, (_, index) => index % 2 === 1);
+const stuck = sample(allStuck, (_, index) => index === 2);
 
 interface Phase {
 	readonly name: string;
@@ -283,7 +283,10 @@ const refused: readonly Omit<Fault, "part">[] = [
 		advises: /policy/,
 	},
 ];
-for (const { what, says, advises } of refused) {
+for (const { what, says, advises } of sample(
+	refused,
+	(_, index) => index === 1,
+)) {
 	test(`${what} fails the operation as soon as it is met`, async () => {
 		const { operation } = await loadOrdered(what);
 		const error = operation.error as Told;

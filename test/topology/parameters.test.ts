@@ -115,7 +115,7 @@ const told = {
 	scheduler: [],
 };
 
-for (const feature of sample(features, (_, index) => index % 2 === 0)) {
+for (const feature of sample(features, (_, index) => index === 0)) {
 	test(`without ${feature} nothing of it is in the cluster, the server is told, and the rest is verified`, async () => {
 		const ordered = await comeUp(`no-${feature}`, {
 			features: { [feature]: false },
@@ -196,10 +196,7 @@ const stores = [
 		asked: "queues",
 	},
 ] as const;
-for (const { store, other, keys, asked } of sample(
-	stores,
-	({ store }) => store === "rabbitmq",
-)) {
+for (const { store, other, keys, asked } of sample(stores, () => false)) {
 	test(`with ${store} elsewhere only ${other} is in the cluster, and the processes get the URI as a secret`, async () => {
 		const ordered = await comeUp(`far-${store}`, {
 			external: { [store]: elsewhere[store] },
