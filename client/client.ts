@@ -6,6 +6,7 @@
 import type {
 	Answered,
 	Asked,
+	Chosen,
 	Declared,
 	Event,
 	Operation,
@@ -24,7 +25,14 @@ export interface CallOptions {
 	readonly ifMatch?: string;
 }
 
-type Call<E> =
+type Call<E> = E extends { readonly parts: unknown }
+	? <A extends Asked<E>>(
+			asked?: A,
+			options?: CallOptions,
+		) => Promise<Chosen<E, A>>
+	: PlainCall<E>;
+
+type PlainCall<E> =
 	unknown extends Asked<E>
 		? (
 				asked?: Record<never, never>,

@@ -72,5 +72,10 @@ export type Answered<E> = E extends { readonly response: null }
 	? undefined
 	: Parsed<E, "response"> | Parsed<E, "unneeded">;
 
+/** The answer, of whose items only some fields are there if the query has `fields`. */
+export type Chosen<E, A> = A extends { readonly fields: readonly unknown[] }
+	? Parsed<E, "parts">
+	: Answered<E>;
+
 export type Event = z.output<typeof events.event>;
 export type Operation = z.output<typeof operations.operation>;

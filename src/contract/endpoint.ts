@@ -22,6 +22,8 @@ export interface Endpoint {
 	readonly response: z.ZodType | null;
 	/** What is answered, with 200, where there is nothing to do. */
 	readonly unneeded?: z.ZodType;
+	/** What is answered in place of `response` where the query's `fields` choose. */
+	readonly parts?: z.ZodType;
 	/** Answers with an operation that has yet to be carried out, and says where to look for it. */
 	readonly orders?: true;
 	/** Machines have to send an Idempotency-Key, which all mutations take. */
@@ -80,6 +82,13 @@ export type UnneededOutput<E extends Endpoint> = E extends {
 	readonly unneeded: infer S extends z.ZodType;
 }
 	? { readonly unneeded: z.input<S> }
+	: never;
+
+/** What is answered where fields were chosen. */
+export type PartsOutput<E extends Endpoint> = E extends {
+	readonly parts: infer S extends z.ZodType;
+}
+	? { readonly parts: z.input<S> }
 	: never;
 
 // What ids and names are made of. Anything else cannot name a thing and is refused before it is looked for.

@@ -22,7 +22,7 @@ import {
 } from "../domain/spec.ts";
 import { byId, type Endpoint, type LeadsTo } from "./endpoint.ts";
 import { operation } from "./operations.ts";
-import { pageOf, pageQuery } from "./page.ts";
+import { fieldsOf, pageOf, pageQuery, partsOf } from "./page.ts";
 
 const blueprintVersion = z.strictObject({
 	name: z.enum(blueprintNames),
@@ -244,9 +244,11 @@ export const listEnvironments = {
 		label: z.array(label).max(16).default([]),
 		/** By what; a hyphen turns it round. */
 		sort: z.enum(environmentSorts).default("-createdAt"),
+		fields: fieldsOf(environment),
 	}),
 	status: 200,
 	response: pageOf(environment),
+	parts: partsOf(environment),
 } as const satisfies Endpoint;
 
 export const findEnvironment = {

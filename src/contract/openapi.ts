@@ -143,10 +143,13 @@ function describeParameters(
 	place: "path" | "query",
 ): Json[] {
 	return Object.entries(fields?.shape ?? {}).map(([name, field]) => {
-		const { description, ...schema } = describeField(field as z.ZodType);
+		const { description, style, explode, ...schema } = describeField(
+			field as z.ZodType,
+		);
 		return {
 			name,
 			in: place,
+			...(explode !== undefined && { style, explode }),
 			required: !(field as z.ZodType).safeParse(undefined).success,
 			...(description !== undefined && { description }),
 			schema,
@@ -162,6 +165,7 @@ const referHeaders = (names: readonly HeaderName[]): Json =>
 function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
 	const { status, response, unneeded, stream, lines, page, permission } =
 		endpoint;
+	const { parts } = endpoint;
 	const isGuarded = permission !== null;
 	const orders = endpoint.orders === true;
 	const { schemas } = around;
@@ -184,7 +188,11 @@ function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
 			),
 			...(response && {
 				content: {
-					"application/json": { schema: schemas.answer(response) },
+					"application/json": {
+						schema: parts
+							? describeEither(schemas, { response, parts })
+							: schemas.answer(response),
+					},
 					...(page && { "text/html": { schema: { type: "string" } } }),
 					...(stream && {
 						"text/event-stream": {
@@ -220,6 +228,15 @@ function describeAnswers(endpoint: Endpoint, around: Surroundings): Json {
 			}),
 	};
 }
+
+/** No document can say that a parameter of the query decides which of two it is. */
+const describeEither = (
+	schemas: Schemas,
+	{ response, parts }: { response: z.ZodType; parts: z.ZodType },
+): Json => ({
+	description: "Whole items; those fields of them that `fields` asks for.",
+	anyOf: [schemas.answer(response), schemas.answer(parts)],
+});
 
 const descriptions: Readonly<Record<Endpoint["status"], string>> = {
 	200: "Done.",

@@ -9,7 +9,7 @@ import { secretNames } from "../domain/secret.ts";
 import { notReadyLimit } from "../domain/stock.ts";
 import { failureCodes } from "../failure.ts";
 import { byId, type Endpoint, type LeadsTo } from "./endpoint.ts";
-import { pageOf, pageQuery } from "./page.ts";
+import { fieldsOf, pageOf, pageQuery, partsOf } from "./page.ts";
 
 const time = z.iso.datetime();
 const count = z.int().min(0);
@@ -137,6 +137,8 @@ export const operationLeadsTo: LeadsTo = {
 	destroyEnvironment: { id: "/environment" },
 };
 
+const operationParts = partsOf(operation);
+
 export const findOperation = {
 	name: "findOperation",
 	progress: ["state", "phase", "attempt"],
@@ -223,9 +225,11 @@ export const listAllOperations = {
 		kind: z.enum(operationKinds).optional(),
 		/** An environment's id, or its name within your tenant. */
 		environment: byId.shape.id.optional(),
+		fields: fieldsOf(operation),
 	}),
 	status: 200,
 	response: pageOf(operation),
+	parts: operationParts,
 	refuses: ["not_found"],
 } as const satisfies Endpoint;
 
@@ -236,7 +240,8 @@ export const listOperations = {
 	path: "/v1/environments/{id}/operations",
 	permission: "operations:read",
 	params: byId,
-	query: pageQuery,
+	query: pageQuery.extend({ fields: fieldsOf(operation) }),
 	status: 200,
 	response: pageOf(operation),
+	parts: operationParts,
 } as const satisfies Endpoint;

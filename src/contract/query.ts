@@ -16,7 +16,8 @@ export function readQuery(
 			const expected = Object.hasOwn(schema.shape, name)
 				? unwrap(schema.shape[name])
 				: undefined;
-			if (expected instanceof z.ZodArray) return [name, texts];
+			if (expected instanceof z.ZodArray)
+				return [name, isJoined(expected) ? split(texts) : texts];
 			const [text] = texts;
 			return [
 				name,
@@ -27,6 +28,12 @@ export function readQuery(
 		}),
 	);
 }
+
+/** Whether it is a list in one text, as the declaration says in the words of OpenAPI. */
+const isJoined = (list: z.ZodArray): boolean => list.meta()?.explode === false;
+
+const split = (texts: readonly string[]): string[] =>
+	texts.flatMap((text) => text.split(","));
 
 function unwrap(schema: unknown): unknown {
 	return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault

@@ -60,8 +60,14 @@ export function describeSchemas(api: readonly Endpoint[]): Schemas {
 	const sent = z.registry<{ id: string }>();
 	for (const [id, schema] of Object.entries(answers))
 		answered.add(schema, { id });
-	for (const { name, response, unneeded: nothing, stream, body } of api) {
-		const unnamed = { Answer: response, Nothing: nothing, Message: stream };
+	for (const endpoint of api) {
+		const { name, response, unneeded, stream, parts, body } = endpoint;
+		const unnamed = {
+			Answer: response,
+			Nothing: unneeded,
+			Message: stream,
+			Parts: parts,
+		};
 		for (const [kind, schema] of Object.entries(unnamed))
 			if (schema && !answered.has(schema))
 				answered.add(schema, { id: `${capitalize(name)}${kind}` });

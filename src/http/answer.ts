@@ -1,6 +1,8 @@
 // What a handler answers becomes status, headers and body, held against what the declaration promises.
 import type { Response } from "express";
 import type { Endpoint } from "../contract/endpoint.ts";
+import { findItem } from "../contract/page.ts";
+import { checkItem } from "./checked.ts";
 
 /** All of an answer that its request decides. A JSON value, so that it can be kept and sent again. */
 export interface Composed {
@@ -8,6 +10,8 @@ export interface Composed {
 	readonly headers: Readonly<Record<string, string>>;
 	/** Absent: the answer has no body. */
 	readonly body?: unknown;
+	/** The body's text, where that is what there is. */
+	readonly text?: string;
 }
 
 interface Checking {
@@ -17,6 +21,9 @@ interface Checking {
 
 const isNothing = (answer: unknown): answer is { readonly unneeded: unknown } =>
 	typeof answer === "object" && answer !== null && "unneeded" in answer;
+
+const isPartly = (answer: unknown): answer is { readonly parts: unknown } =>
+	typeof answer === "object" && answer !== null && "parts" in answer;
 
 export function composeAnswer(
 	checking: Checking,
@@ -29,9 +36,42 @@ export function composeAnswer(
 	}
 	const { status } = endpoint;
 	if (endpoint.response === null) return { status, headers: {} };
+	if (endpoint.parts !== undefined && isPartly(answer))
+		return {
+			status,
+			headers: {},
+			...composePage(checking, endpoint.parts, answer.parts),
+		};
+	if (findItem(endpoint.response) !== undefined)
+		return {
+			status,
+			headers: {},
+			...composePage(checking, endpoint.response, answer),
+		};
 	const body = checkAnswer(checking, endpoint.response, answer);
 	const headers = endpoint.orders ? pointToOperation(answer) : {};
 	return { status, headers, body };
+}
+
+/** A page is held against its schema item by item. */
+function composePage(
+	checking: Checking,
+	schema: NonNullable<Endpoint["response"]>,
+	answer: unknown,
+): Pick<Composed, "body" | "text"> {
+	const item = findItem(schema);
+	if (!checking.checkAnswers || item === undefined)
+		return { body: checkAnswer(checking, schema, answer) };
+	const { items, ...rest } = answer as { readonly items: readonly unknown[] };
+	const frame = JSON.stringify(
+		checkAnswer(checking, schema, { ...rest, items: [] }),
+	);
+	const check = (part: Checked, one: unknown) =>
+		checkAnswer(checking, part, one);
+	const texts = items.map((one) => checkItem(item, one, check));
+	return {
+		text: frame.replace('"items":[]', () => `"items":[${texts.join(",")}]`),
+	};
 }
 
 function pointToOperation(answer: unknown): Record<string, string> {
@@ -46,12 +86,15 @@ function pointToOperation(answer: unknown): Record<string, string> {
 
 export function sendAnswer(
 	response: Response,
-	{ status, headers, body }: Composed,
+	{ status, headers, body, text }: Composed,
 ): void {
 	response.status(status).set(headers);
-	if (body === undefined) response.end();
+	if (text !== undefined) response.type("json").send(text);
+	else if (body === undefined) response.end();
 	else response.json(body);
 }
+
+type Checked = Pick<NonNullable<Endpoint["response"]>, "safeParse">;
 
 /**
  * The answer as its schema has it, with its defaults. One that breaks its promise is our bug. It is not sent: what is too
@@ -59,7 +102,7 @@ export function sendAnswer(
  */
 export function checkAnswer(
 	{ checkAnswers }: Checking,
-	schema: Pick<NonNullable<Endpoint["response"]>, "safeParse">,
+	schema: Checked,
 	answer: unknown,
 ): unknown {
 	if (!checkAnswers) return answer;

@@ -5,6 +5,7 @@ import type {
 	Endpoint,
 	Input,
 	Output,
+	PartsOutput,
 	UnneededOutput,
 } from "../contract/endpoint.ts";
 import { linesMediaType } from "../contract/page.ts";
@@ -106,6 +107,7 @@ export type Handler<E extends Endpoint> = (
 ) => Promise<
 	| Output<E>
 	| UnneededOutput<E>
+	| PartsOutput<E>
 	| (E extends { readonly stream: unknown } ? EventStream : never)
 	| (E extends { readonly lines: unknown } ? JsonLines : never)
 >;

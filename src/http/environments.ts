@@ -23,60 +23,37 @@ import { requireNeeded } from "../operations/request.ts";
 import { planSchedule } from "../operations/schedules.ts";
 import type { Db } from "../store/db.ts";
 import {
-	describeEnvironment as describeRow,
 	listEnvironments as listRows,
+	loadShownEnvironment,
+} from "../store/environment-pages.ts";
+import {
+	describeEnvironment as describeRow,
 	loadEnvironment,
 	lockEnvironment,
 } from "../store/environments.ts";
-import { listCurrentOperations, readClock } from "../store/operations.ts";
-import {
-	listDesiredRevisions,
-	listRevisions as listRevisionRows,
-} from "../store/revisions.ts";
+import { readClock } from "../store/operations.ts";
+import { listRevisions as listRevisionRows } from "../store/revisions.ts";
 import { composeAnswer } from "./answer.ts";
 import { bind, type Call, type Handler, type Route } from "./bind.ts";
 import { requireMatch } from "./etag.ts";
 import { describeAnswer, describeOperation } from "./operations.ts";
-import { readPage } from "./page.ts";
+import { answerPage, chooseFields, readPage } from "./page.ts";
+import { presentOperation, presentRevision } from "./present.ts";
 import {
+	environmentFields,
+	listParts,
 	presentEnvironment,
-	presentOperation,
-	presentRevision,
-} from "./present.ts";
+	presentFields,
+} from "./present-environment.ts";
 import {
 	decideScope,
 	loadVisibleEnvironment,
 	requireAdmitted,
 } from "./visible.ts";
 
-/** Environments with what other tables say of them, in two queries however many they are. */
-async function completeEnvironments(
-	db: Db,
-	environments: readonly Environment[],
-) {
-	const ids = environments.map((environment) => environment.id);
-	const [revisions, operations] = await Promise.all([
-		listDesiredRevisions(db, ids),
-		listCurrentOperations(db, ids),
-	]);
-	return environments.map((environment) => {
-		const desired = revisions.get(environment.id);
-		if (desired === undefined) {
-			throw new Error(`${environment.id} has no desired revision`);
-		}
-		return presentEnvironment(
-			environment,
-			desired,
-			operations.get(environment.id),
-		);
-	});
-}
-
-async function completeEnvironment(db: Db, environment: Environment) {
-	const [complete] = await completeEnvironments(db, [environment]);
-	if (complete === undefined) throw new Error("one in, none out");
-	return complete;
-}
+/** An environment with what other tables say of it. */
+const completeEnvironment = async (db: Db, { id }: Environment) =>
+	presentEnvironment(await loadShownEnvironment(db, id));
 
 /**
  * Binds what is refused when the request has an If-Match and the environment another ETag by now: held against each other
@@ -110,7 +87,7 @@ type EnvironmentCall = Pick<
 /** What a page of this order goes on behind, beside the id. */
 function keyOf(
 	sort: EnvironmentSort,
-	{ name, updatedAt }: Environment,
+	{ name, updatedAt }: Pick<Environment, "name" | "updatedAt">,
 ): { readonly key?: string } {
 	if (sort === "name") return { key: name };
 	return sort === "-updatedAt" ? { key: updatedAt.toISOString() } : {};
@@ -134,18 +111,22 @@ export const environmentRoutes: readonly Route[] = [
 
 	bind(listEnvironments, async ({ db, pageKey }, { actor, query }) => {
 		const scope = decideScope(actor);
-		const { label, sort, pageSize: _, pageToken: __, ...chosen } = query;
+		const { label, sort, pageSize: _, pageToken: __, fields, ...asked } = query;
+		const chosen = chooseFields(environmentFields, fields);
 		const pattern = actor.scope.environments;
-		const list = [listEnvironments.name, scope, chosen, label, sort];
+		const list = [listEnvironments.name, scope, asked, label, sort];
 		const { rows, nextPageToken } = await readPage(
 			{ key: pageKey, list, query },
 			async (page) => {
-				const filter = { ...chosen, pattern, labels: parseLabels(label) };
-				const found = await listRows(db, scope, { ...page, filter, sort });
+				const filter = { ...asked, pattern, labels: parseLabels(label) };
+				const parts = listParts(chosen);
+				const request = { ...page, filter, sort, parts };
+				const found = await listRows(db, scope, request);
 				return found.map((row) => ({ ...row, ...keyOf(sort, row) }));
 			},
 		);
-		return { items: await completeEnvironments(db, rows), nextPageToken };
+		const items = rows.map((row) => presentFields(row, chosen));
+		return answerPage(fields, { items, nextPageToken });
 	}),
 
 	bind(findEnvironment, async ({ db }, { actor, params }) =>

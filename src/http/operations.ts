@@ -4,6 +4,7 @@ import {
 	findOperation,
 	listAllOperations,
 	listOperations,
+	operation,
 	rejectOperation,
 	retryOperation,
 } from "../contract/operations.ts";
@@ -26,7 +27,7 @@ import {
 import { findQueuePlace } from "../store/queue-place.ts";
 import { bind, type Route } from "./bind.ts";
 import { knowsProgress } from "./etag.ts";
-import { readPage } from "./page.ts";
+import { answerPage, chooseFields, readPage } from "./page.ts";
 import { presentOperation } from "./present.ts";
 import {
 	decideScope,
@@ -45,6 +46,25 @@ export async function describeOperation(db: Db, operation: Operation) {
 			? await findQueuePlace(db, operation)
 			: notQueued;
 	return presentOperation(operation, place);
+}
+
+type OperationJson = Awaited<ReturnType<typeof describeOperation>>;
+type OperationField = keyof OperationJson;
+
+const operationFields = Object.keys(operation.shape) as OperationField[];
+
+/** These fields. Its place in the queue, by far the dearest, is looked for only where that is one of them. */
+async function describeFields(
+	db: Db,
+	row: Operation,
+	chosen: readonly OperationField[],
+): Promise<OperationJson> {
+	const json = chosen.includes("queue")
+		? await describeOperation(db, row)
+		: presentOperation(row, notQueued);
+	if (chosen.length === operationFields.length) return json;
+	const shown = Object.fromEntries(chosen.map((field) => [field, json[field]]));
+	return shown as OperationJson;
 }
 
 /** The operation that was ordered, or that there was nothing to order. */
@@ -97,7 +117,8 @@ export const operationRoutes: readonly Route[] = [
 	}),
 
 	bind(listAllOperations, async ({ db, pageKey }, { actor, query }) => {
-		const { state, kind } = query;
+		const { state, kind, fields } = query;
+		const chosen = chooseFields(operationFields, fields);
 		const scope = decideScope(actor);
 		const owner =
 			query.environment === undefined
@@ -114,9 +135,9 @@ export const operationRoutes: readonly Route[] = [
 			(page) => listAllRows(db, scope, { ...page, filter }),
 		);
 		const items = await Promise.all(
-			rows.map((row) => describeOperation(db, row)),
+			rows.map((row) => describeFields(db, row, chosen)),
 		);
-		return { items, nextPageToken };
+		return answerPage(fields, { items, nextPageToken });
 	}),
 
 	bind(listOperations, async ({ db, pageKey }, { actor, params, query }) => {
@@ -125,9 +146,10 @@ export const operationRoutes: readonly Route[] = [
 			{ key: pageKey, list: [listOperations.name, id], query },
 			(page) => listRows(db, id, page),
 		);
+		const chosen = chooseFields(operationFields, query.fields);
 		const items = await Promise.all(
-			rows.map((row) => describeOperation(db, row)),
+			rows.map((row) => describeFields(db, row, chosen)),
 		);
-		return { items, nextPageToken };
+		return answerPage(query.fields, { items, nextPageToken });
 	}),
 ];

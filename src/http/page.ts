@@ -84,3 +84,19 @@ export async function readPage<Row extends PageCursor>(
 				: null,
 	};
 }
+
+/** The fields that are asked for, and the id; all of them where nobody asks for some. */
+export function chooseFields<F extends string>(
+	all: readonly F[],
+	asked: readonly F[] | undefined,
+): readonly F[] {
+	if (asked === undefined) return all;
+	const chosen = new Set<string>(["id", ...asked]);
+	return all.filter((field) => chosen.has(field));
+}
+
+/** An answer whose items have only the fields that were asked for says so. */
+export const answerPage = <P>(
+	asked: readonly string[] | undefined,
+	page: P,
+): P | { readonly parts: P } => (asked === undefined ? page : { parts: page });

@@ -2,10 +2,7 @@
 import type { listBackups } from "../contract/backups.ts";
 import type { cloneEnvironment } from "../contract/clones.ts";
 import type { Endpoint, Output } from "../contract/endpoint.ts";
-import type {
-	findEnvironment,
-	listRevisions,
-} from "../contract/environments.ts";
+import type { listRevisions } from "../contract/environments.ts";
 import type { listEnvironmentEvents } from "../contract/events.ts";
 import type { listLeftovers } from "../contract/leftovers.ts";
 import type { findOperation } from "../contract/operations.ts";
@@ -15,10 +12,8 @@ import type { createTenant } from "../contract/tenants.ts";
 import type { listTokens } from "../contract/tokens.ts";
 import type { KeptBackup } from "../domain/backup.ts";
 import { findDataLoss } from "../domain/data-loss.ts";
-import { decidePower, type Environment } from "../domain/environment.ts";
+import type { Environment } from "../domain/environment.ts";
 import type { Event } from "../domain/event.ts";
-import { writeDuration } from "../domain/expiry.ts";
-import type { OperationId } from "../domain/ids.ts";
 import type { Operation, OperationOptions } from "../domain/operation.ts";
 
 import type { Origin } from "../domain/origin.ts";
@@ -33,11 +28,11 @@ import type { StoredRevision } from "../store/revisions.ts";
 type Item<E extends Endpoint> =
 	Output<E> extends { items: (infer T)[] } ? T : never;
 
-const presentTime = (time: Date): string => time.toISOString();
-const presentOptionalTime = (time: Date | null): string | null =>
+export const presentTime = (time: Date): string => time.toISOString();
+export const presentOptionalTime = (time: Date | null): string | null =>
 	time?.toISOString() ?? null;
 
-function presentBlueprint(name: string, version: string) {
+export function presentBlueprint(name: string, version: string) {
 	const known = blueprintNames.find((one) => one === name);
 	if (known === undefined) throw new Error(`no blueprint is named ${name}`);
 	return { name: known satisfies BlueprintName, version };
@@ -52,64 +47,6 @@ export const presentOrigin = (
 	backup: origin.backup,
 	keptSecrets: origin.keptSecrets.map(({ name, reason }) => ({ name, reason })),
 	warnings: [...origin.warnings],
-});
-
-/** `desired` is the revision that the environment should be at. */
-export const presentEnvironment = (
-	environment: Environment,
-	desired: StoredRevision,
-	activeOperation: OperationId | undefined,
-): Output<typeof findEnvironment> => ({
-	id: environment.id,
-	name: environment.name,
-	tenant: environment.tenant,
-	blueprint: presentBlueprint(environment.blueprint, desired.blueprintVersion),
-	release: desired.release.name,
-	size: desired.size,
-	parameters: desired.parameters,
-	description: environment.description,
-	labels: environment.labels,
-	lifecycle: environment.lifecycle,
-	health: environment.health,
-	healthReasons: environment.healthReasons.map(
-		({ kind, name, reason, message }) => ({ kind, name, reason, message }),
-	),
-	drift: environment.drift && {
-		checkedAt: environment.drift.checkedAt,
-		items: environment.drift.items.map((item) => ({
-			kind: item.kind,
-			name: item.name,
-			class: item.class,
-			path: item.path,
-			wanted: item.wanted,
-			found: item.found,
-		})),
-	},
-	onDrift: environment.onDrift,
-	revision: environment.revision,
-	desiredRevision: environment.desiredRevision,
-	target: environment.target,
-	namespace: environment.namespace,
-	endpoints: environment.endpoints,
-	versions: environment.versions,
-	warnings: [...environment.warnings],
-	expiresAt: presentOptionalTime(environment.expiresAt),
-	onExpiry: environment.onExpiry,
-	failureTtl:
-		environment.failureTtlSeconds === null
-			? null
-			: writeDuration(environment.failureTtlSeconds),
-	cleanUpAt: presentOptionalTime(environment.cleanUpAt),
-	clonedFrom: environment.clonedFrom && presentOrigin(environment.clonedFrom),
-	power: decidePower(environment.lifecycle, desired.power),
-	schedule: environment.schedule,
-	nextTransition: environment.transition && {
-		at: presentTime(environment.transition.at),
-		to: environment.transition.to,
-	},
-	activeOperation: activeOperation ?? null,
-	createdAt: presentTime(environment.createdAt),
-	updatedAt: presentTime(environment.updatedAt),
 });
 
 export const presentRevision = (

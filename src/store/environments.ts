@@ -3,7 +3,6 @@ import type { OnDrift } from "../domain/drift.ts";
 import type {
 	Endpoints,
 	Environment,
-	EnvironmentSort,
 	Lifecycle,
 } from "../domain/environment.ts";
 import { type OnExpiry, readDuration } from "../domain/expiry.ts";
@@ -15,31 +14,60 @@ import {
 	type TenantId,
 } from "../domain/ids.ts";
 import type { Schedule, Transition } from "../domain/schedule.ts";
-import type { Size } from "../domain/spec.ts";
 import type { Db } from "./db.ts";
 import { cleanUpAt } from "./expiries.ts";
-import { type PageOrder, type PageRequest, readPage } from "./page.ts";
 
-const selectEnvironments = (db: Db) =>
+const joinEnvironments = (db: Db) =>
 	db
 		.selectFrom("environments as e")
 		.innerJoin("tenants as t", "t.id", "e.tenant_id")
-		.innerJoin("targets as g", "g.id", "e.target_id")
-		.selectAll("e")
-		.select([
-			"t.name as tenant_name",
-			"g.name as target_name",
-			cleanUpAt.as("clean_up_at"),
-		]);
+		.innerJoin("targets as g", "g.id", "e.target_id");
+
+/** What each part of an environment is made of. */
+export const environmentColumns = {
+	id: ["e.id"],
+	name: ["e.name"],
+	tenant: ["t.name as tenant_name"],
+	blueprint: ["e.blueprint"],
+	description: ["e.description"],
+	labels: ["e.labels"],
+	lifecycle: ["e.lifecycle"],
+	health: ["e.health"],
+	healthReasons: ["e.health_reasons"],
+	drift: ["e.drift", "e.drift_checked_at"],
+	onDrift: ["e.on_drift"],
+	target: ["g.name as target_name"],
+	namespace: ["e.namespace"],
+	revision: ["e.revision"],
+	desiredRevision: ["e.desired_revision"],
+	endpoints: ["e.endpoints"],
+	versions: ["e.versions"],
+	warnings: ["e.warnings"],
+	expiresAt: ["e.expires_at"],
+	onExpiry: ["e.on_expiry"],
+	failureTtlSeconds: ["e.failure_ttl_seconds"],
+	cleanUpAt: [cleanUpAt.as("clean_up_at")],
+	clonedFrom: ["e.cloned_from"],
+	schedule: ["e.schedule"],
+	transition: ["e.transition_at", "e.transition_to"],
+	createdAt: ["e.created_at"],
+	updatedAt: ["e.updated_at"],
+} as const satisfies Record<keyof Environment, readonly unknown[]>;
+
+const wholeEnvironment = Object.values(environmentColumns).flat();
+
+const selectEnvironments = (db: Db) =>
+	joinEnvironments(db).select(wholeEnvironment);
 
 // Word for word the condition of the index on names: a plan for any value of a parameter could not use it.
-const isAlive = sql<boolean>`e.lifecycle <> 'destroyed'`;
+export const isAlive = sql<boolean>`e.lifecycle <> 'destroyed'`;
 
-type Row = Awaited<
+export type EnvironmentRow = Awaited<
 	ReturnType<ReturnType<typeof selectEnvironments>["executeTakeFirstOrThrow"]>
 >;
 
-const toEnvironment = (row: Row): Environment => ({
+/** Of a column that was not read nothing is made: the part is undefined. */
+export const toEnvironment = (row: EnvironmentRow): Environment => ({
 	id: row.id,
 	name: row.name,
 	tenant: row.tenant_name,
@@ -49,13 +77,10 @@ const toEnvironment = (row: Row): Environment => ({
 	lifecycle: row.lifecycle,
 	health: row.health,
 	healthReasons: row.health_reasons,
-	drift:
-		row.drift_checked_at === null
-			? null
-			: {
-					checkedAt: row.drift_checked_at.toISOString(),
-					items: row.drift ?? [],
-				},
+	drift: row.drift_checked_at && {
+		checkedAt: row.drift_checked_at.toISOString(),
+		items: row.drift ?? [],
+	},
 	onDrift: row.on_drift,
 	target: row.target_name,
 	namespace: row.namespace,
@@ -70,10 +95,8 @@ const toEnvironment = (row: Row): Environment => ({
 	cleanUpAt: row.clean_up_at,
 	clonedFrom: row.cloned_from,
 	schedule: row.schedule,
-	transition:
-		row.transition_at === null || row.transition_to === null
-			? null
-			: { at: row.transition_at, to: row.transition_to },
+	transition: row.transition_at &&
+		row.transition_to && { at: row.transition_at, to: row.transition_to },
 	createdAt: row.created_at,
 	updatedAt: row.updated_at,
 });
@@ -129,69 +152,6 @@ export async function loadEnvironment(
 		.where("e.id", "=", id)
 		.executeTakeFirstOrThrow();
 	return toEnvironment(row);
-}
-
-export interface EnvironmentFilter {
-	readonly blueprint?: string | undefined;
-	/** With size: of the desired revision. */
-	readonly release?: string | undefined;
-	readonly size?: Size | undefined;
-	readonly lifecycle?: Lifecycle | undefined;
-	readonly health?: Health | undefined;
-	readonly name?: string | undefined;
-	/** In which `*` stands for any text; names themselves have nothing that LIKE would take for more than itself. */
-	readonly pattern?: string | null;
-	/** All of them must be there. */
-	readonly labels?: Readonly<Record<string, string>> | undefined;
-}
-
-/** What they can be sorted by; a hyphen turns it round. */
-const orders: Readonly<Record<EnvironmentSort, PageOrder>> = {
-	createdAt: { column: "e.created_at", id: "e.id", isDescending: false },
-	"-createdAt": { column: "e.created_at", id: "e.id", isDescending: true },
-	name: { column: "e.name", id: "e.id", isDescending: false },
-	"-updatedAt": { column: "e.updated_at", id: "e.id", isDescending: true },
-};
-
-/** Destroyed ones only when asked for by lifecycle. */
-export async function listEnvironments(
-	db: Db,
-	scope: Scope,
-	request: PageRequest & {
-		readonly filter: EnvironmentFilter;
-		readonly sort: EnvironmentSort;
-	},
-): Promise<Environment[]> {
-	const { filter } = request;
-	let query = selectEnvironments(db);
-	if (scope !== undefined) query = query.where("e.tenant_id", "=", scope);
-	query =
-		filter.lifecycle === undefined
-			? query.where(isAlive)
-			: query.where("e.lifecycle", "=", filter.lifecycle);
-	if (filter.health !== undefined)
-		query = query.where("e.health", "=", filter.health);
-	if (filter.blueprint !== undefined)
-		query = query.where("e.blueprint", "=", filter.blueprint);
-	if (filter.release !== undefined)
-		query = query.where(
-			sql<boolean>`exists (select from revisions r where r.environment_id = e.id and r.number = e.desired_revision and r.release = ${filter.release})`,
-		);
-	if (filter.size !== undefined)
-		query = query.where(
-			sql<boolean>`exists (select from revisions r where r.environment_id = e.id and r.number = e.desired_revision and r.size = ${filter.size})`,
-		);
-	if (filter.name !== undefined)
-		query = query.where("e.name", "=", filter.name);
-	if (filter.pattern != null)
-		query = query.where("e.name", "like", filter.pattern.replaceAll("*", "%"));
-	if (filter.labels !== undefined && Object.keys(filter.labels).length > 0) {
-		query = query.where(
-			sql<boolean>`e.labels @> ${JSON.stringify(filter.labels)}::jsonb`,
-		);
-	}
-	const page = readPage(query, request, orders[request.sort]);
-	return (await page.execute()).map(toEnvironment);
 }
 
 export interface PlannedSchedule {

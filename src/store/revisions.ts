@@ -70,7 +70,7 @@ const remembered = 1_000;
 const parsed = new Map<string, ShownParameters>();
 
 /** Most revisions have the parameters of many others, and to parse them is much of what a page of environments costs. */
-function parseParameters(stored: unknown): ShownParameters {
+export function parseParameters(stored: unknown): ShownParameters {
 	const text = JSON.stringify(stored);
 	const known = parsed.get(text);
 	if (known !== undefined) return known;
@@ -191,25 +191,6 @@ export async function listSucceededRevisions(
 		.orderBy("number", "desc")
 		.execute();
 	return rows.map(toRevision);
-}
-
-/** The wished-for revision of each environment, by id. */
-export async function listDesiredRevisions(
-	db: Db,
-	environments: readonly EnvironmentId[],
-): Promise<Map<EnvironmentId, StoredRevision>> {
-	if (environments.length === 0) return new Map();
-	const rows = await db
-		.selectFrom("revisions as r")
-		.innerJoin("environments as e", (join) =>
-			join
-				.onRef("e.id", "=", "r.environment_id")
-				.onRef("e.desired_revision", "=", "r.number"),
-		)
-		.selectAll("r")
-		.where("r.environment_id", "=", sql<EnvironmentId>`any(${environments})`)
-		.execute();
-	return new Map(rows.map((row) => [row.environment_id, toRevision(row)]));
 }
 
 /** Newest first. */

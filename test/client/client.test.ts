@@ -63,6 +63,11 @@ test("it orders, lists, looks and changes", async () => {
 	const client = enter();
 	const ordered = await client.createEnvironment({ body: { name: "typed" } });
 	assert.equal(ordered.kind, "create");
+	const { items: parts } = await client.listEnvironments({
+		name: "typed",
+		fields: ["name"],
+	});
+	assert.deepEqual(Object.keys(parts[0] ?? {}), ["id", "name"]);
 	const { items } = await client.listEnvironments({ name: "typed" });
 	assert.deepEqual(
 		items.map(({ name }) => name),

@@ -214,3 +214,38 @@ test("what can be refused follows from the declaration, each once", () => {
 		for (const code of codes) assert.ok(failureCodes.includes(code));
 	}
 });
+
+test("a list whose fields can be chosen says by which names, and that its items may be parts", () => {
+	const chosen = api.filter(({ parts }) => parts !== undefined);
+	assert.ok(chosen.length >= 3);
+	for (const { path, query, parts } of chosen) {
+		assert.ok(parts);
+		const { get } = document.paths[path] as unknown as {
+			get: {
+				parameters: { name: string; schema: { items?: { enum?: string[] } } }[];
+				responses: Record<string, { content: Record<string, unknown> }>;
+			};
+		};
+		const fields = get.parameters.find(({ name }) => name === "fields");
+		const { schema, ...manner } = fields ?? {};
+		const names = schema?.items?.enum ?? [];
+		assert.ok(names.includes("createdAt"), path);
+		assert.deepEqual(
+			{ ...manner, description: "" },
+			{
+				...{ name: "fields", in: "query", required: false, description: "" },
+				...{ style: "form", explode: false },
+			},
+		);
+		assert.ok(query?.shape.fields.safeParse(names).success);
+		const page = { items: [{ id: "x" }], nextPageToken: null };
+		assert.ok(parts.safeParse(page).success);
+		const wrong = { items: [{ id: "x", secret: 1 }], nextPageToken: null };
+		assert.equal(parts.safeParse(wrong).success, false);
+		const answer = JSON.stringify(get.responses["200"]?.content);
+		assert.match(
+			answer,
+			/"anyOf":\[\{"\$ref":"[^"]+Answer"\},\{"\$ref":"[^"]+Parts"\}\]/,
+		);
+	}
+});

@@ -266,7 +266,7 @@ async function call(
 		text,
 		body: isJson && text !== "" ? JSON.parse(text) : {},
 	};
-	if (method !== "HEAD") assertPromised(method, new URL(url).pathname, answer);
+	if (method !== "HEAD") assertPromised(method, new URL(url), answer);
 	return answer;
 }
 
