@@ -10,6 +10,7 @@ import { schedule } from "../domain/schedule.ts";
 import { secretNames } from "../domain/secret.ts";
 import {
 	blueprintNames,
+	changeNeedsOne,
 	destroyOrder,
 	environmentChange,
 	environmentSpec,
@@ -322,9 +323,9 @@ export const upgradeEnvironment = {
 	permission: "environments:upgrade",
 	ifMatch: "taken",
 	params: byId,
-	body: environmentChange.safeExtend({
-		previewId: previewReference.optional(),
-	}),
+	body: environmentChange
+		.safeExtend({ previewId: previewReference.optional() })
+		.meta(changeNeedsOne),
 	status: 202,
 	response: operation,
 	unneeded,

@@ -41,7 +41,12 @@ const describeKey = (endpoint: Endpoint): RequestHeader[] =>
 			]
 		: [];
 
-const tags = { type: "string" } as const;
+const tag = '(W/)?"[!#-~\\u0080-\\u00ff]*"';
+/** As `http/etag.ts` reads them. */
+const tags = {
+	type: "string",
+	pattern: `^(\\*|${tag}([ \\t]*,[ \\t]*${tag})*)$`,
+} as const;
 
 const describeMatch = ({ ifMatch }: Endpoint): RequestHeader[] =>
 	ifMatch === undefined
@@ -77,7 +82,7 @@ const describeKnown = (endpoint: Endpoint): RequestHeader[] =>
 						required: false,
 						description:
 							"`*`: a name that is taken is answered with 412 and not with 409.",
-						schema: tags,
+						schema: { type: "string" },
 					},
 				]
 			: [];

@@ -90,7 +90,8 @@ export const changeTenant = {
 				!ttlMax ||
 				readDuration(ttlDefault) <= readDuration(ttlMax),
 			{ path: ["ttlDefault"], message: "must not be above `ttlMax`" },
-		),
+		)
+		.meta({ minProperties: 1 }),
 	status: 200,
 	response: tenant,
 	leadsTo: tenantLeadsTo,

@@ -95,6 +95,13 @@ export const extension = z.strictObject({
 		),
 });
 
+/** The same as a JSON Schema has it. */
+export const changeNeedsOne = {
+	anyOf: ["release", "size", "parameters"].map((name) => ({
+		required: [name],
+	})),
+};
+
 /** What an upgrade changes, and what its failure leads to. What is not given stays as it was last asked for. */
 export const environmentChange = z
 	.strictObject({
@@ -108,7 +115,8 @@ export const environmentChange = z
 		({ release, size, parameters }) =>
 			[release, size, parameters].some((value) => value !== undefined),
 		"must have `release`, `size` or `parameters`",
-	);
+	)
+	.meta(changeNeedsOne);
 
 /** How an environment is destroyed. */
 export const destroyOrder = z.strictObject({

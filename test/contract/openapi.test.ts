@@ -5,13 +5,18 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import type { Request } from "express";
 import { z } from "zod";
 import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import { describeApi, listLinks } from "../../src/contract/openapi.ts";
 import { listRefusals } from "../../src/contract/refusals.ts";
-import { describeSchemas } from "../../src/contract/schemas.ts";
+import {
+	describeSchemas,
+	type JsonSchema,
+} from "../../src/contract/schemas.ts";
 import { failureCodes } from "../../src/failure.ts";
+import { readTags } from "../../src/http/etag.ts";
 
 const document = describeApi(api, { version: "1.2.3", publicUrl: undefined });
 
@@ -120,6 +125,7 @@ interface Described {
 	readonly parameters: readonly {
 		readonly name: string;
 		readonly required: boolean;
+		readonly schema: { readonly pattern?: string };
 	}[];
 	readonly responses: Readonly<Record<string, Answer>>;
 }
@@ -200,6 +206,38 @@ test("every name that something leads to is an endpoint's", () => {
 	for (const endpoint of api)
 		for (const name of Object.keys(listLinks(endpoint)))
 			assert.ok(operations.has(name), `${endpoint.name} → ${name}`);
+});
+
+test("the document says which headers are lists of ETags as the server reads them", () => {
+	const texts = ["*", '"a"', 'W/"a"', '"a" , W/"\u00e9"', '""'];
+	const others = ["a", "", '"a', '"a" "b"', '"a",', "W/*", '"\u0100"'];
+	let count = 0;
+	for (const { operationId, parameters } of operations.values())
+		for (const { name, schema } of parameters) {
+			if (!/^If-/.test(name) || schema.pattern === undefined) continue;
+			const pattern = new RegExp(schema.pattern, "u");
+			const header = name === "If-Match" ? "if-match" : "if-none-match";
+			for (const text of [...texts, ...others]) {
+				const read = () =>
+					readTags({ get: () => text } as unknown as Request, header);
+				const isRight = texts.includes(text);
+				assert.equal(pattern.test(text), isRight, `${operationId}: ${text}`);
+				if (isRight) read();
+				else assert.throws(read);
+			}
+			count++;
+		}
+	assert.ok(count > 10);
+});
+
+test("the document says of a change that it must change something", () => {
+	const schemas = document.components.schemas as Record<string, JsonSchema>;
+	const one = [["release"], ["size"], ["parameters"]];
+	assert.deepEqual(
+		schemas.UpgradeEnvironmentOrder?.anyOf,
+		one.map((required) => ({ required })),
+	);
+	assert.equal(schemas.ChangeTenantOrder?.minProperties, 1);
 });
 
 test("what can be refused follows from the declaration, each once", () => {

@@ -1,5 +1,5 @@
 // Schemathesis judges the running API by its own document, with a token of each role: npm run judge:api. The API and its
-// PostgreSQL are real and of its own; nobody works on what it orders.
+// PostgreSQL are real and of its own; what it orders is carried out in the database only.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -11,9 +11,11 @@ import { registerTarget } from "../../src/operations/target.ts";
 import { startPostgres } from "../../src/sandbox/postgres.ts";
 import { parseSealKey } from "../../src/seal.ts";
 import { openTestDatabase } from "../support/database.ts";
-import { givenActor } from "../support/given.ts";
+import { givenActor, givenOrder } from "../support/given.ts";
 import { startRole } from "../support/service.ts";
 import { countAnswers } from "./answers.ts";
+import { carryOut } from "./carry-out.ts";
+import { tellReport } from "./report.ts";
 
 const { values } = parseArgs({
 	options: {
@@ -21,9 +23,16 @@ const { values } = parseArgs({
 		examples: { type: "string", default: "60" },
 		seed: { type: "string", default: "1" },
 		role: { type: "string" },
-		phases: { type: "string", default: "examples,coverage,fuzzing,stateful" },
+		/** Walks from link to link, for each role. */
+		walks: { type: "string", default: "60" },
 	},
 });
+
+/** Phases of Schemathesis. Walks are counted by themselves, since each is of many requests. */
+const runs = [
+	["examples,coverage,fuzzing", values.examples],
+	["stateful", values.walks],
+] as const;
 
 const bin = process.env.SCHEMATHESIS_BIN;
 if (bin === undefined)
@@ -48,26 +57,37 @@ const environment = {
 const migration = await startRole("migrate", environment);
 await migration.stop();
 const database = openTestDatabase(postgres.url);
-await registerTarget(
-	{ db: database.db, sealKey: parseSealKey(sealKey) },
-	{
-		name: "sandbox",
-		kubeconfig: "apiVersion: v1\nkind: Config\n",
-		clusterIdentifier: "judge",
-		domain: "maestro.localhost",
-		ingressClass: null,
-		storageClass: null,
-	},
-);
+const context = {
+	db: database.db,
+	sealKey: parseSealKey(sealKey),
+	sender: { enqueue: async () => {} },
+};
+await registerTarget(context, {
+	name: "sandbox",
+	kubeconfig: "apiVersion: v1\nkind: Config\n",
+	clusterIdentifier: "judge",
+	domain: "maestro.localhost",
+	ingressClass: null,
+	storageClass: null,
+});
 const api = await startRole("api", environment);
+const hand = carryOut(database.db);
 
 let wrong = 0;
 try {
 	for (const role of roles.filter((one) => (values.role ?? one) === one)) {
 		const tenant = role === "platform-admin" ? platformTenant : "acme";
-		const { token } = await givenActor(database.db, tenant, role);
+		const { actor, token } = await givenActor(database.db, tenant, role);
+		// So that lists have something to show to those who cannot order.
+		for (let i = 1; i <= 4; i++)
+			await givenOrder(context, actor, `${role}-${i}`);
 		process.stdout.write(`\n==== ${role} ====\n`);
-		if ((await judge(token)) !== 0) wrong++;
+		for (const [phases, count] of runs) {
+			if (count === "0") continue;
+			const report = join(dir, `${role}.ndjson`);
+			if ((await judge({ token, phases, count, report })) !== 0) wrong++;
+			process.stdout.write(await tellReport(report));
+		}
 		process.stdout.write(`${await countAnswers(api.url)}\n`);
 	}
 	const complaints = api
@@ -79,6 +99,7 @@ try {
 	);
 	if (complaints.length > 0) wrong++;
 } finally {
+	await hand.stop();
 	await api.stop();
 	await database.close();
 	await postgres.stop();
@@ -86,20 +107,39 @@ try {
 }
 process.exitCode = wrong === 0 ? 0 : 1;
 
-async function judge(token: string): Promise<number> {
+interface Run {
+	readonly token: string;
+	readonly phases: string;
+	/** Of the cases that are made up for each endpoint, or of the walks. */
+	readonly count: string;
+	/** Where it is written what was done. */
+	readonly report: string;
+}
+
+async function judge({ token, phases, count, report }: Run): Promise<number> {
 	const child = spawn(
 		bin ?? "",
 		[
 			...["--config-file", join(import.meta.dirname, "schemathesis.toml")],
 			...["run", `${api.url}/v1/openapi.json`],
 			...["--header", `Authorization: Bearer ${token}`],
-			...["--phases", values.phases, "--max-examples", values.examples],
+			...["--phases", phases, "--max-examples", count],
 			...["--seed", values.seed, "--checks", "all", "--mode", "all"],
 			// One: with threads, CPython 3.11 loses count in its parser, which Hypothesis uses.
 			...["--workers", "1", "--continue-on-failure", "--no-color"],
 			...["--generation-database", "none", "--request-timeout", "90"],
+			...["--report", "ndjson", "--report-ndjson-path", report],
 		],
-		{ cwd: dir, stdio: ["ignore", "inherit", "inherit"] },
+		{
+			cwd: dir,
+			env: {
+				...process.env,
+				PYTHONPATH: import.meta.dirname,
+				PYTHONDONTWRITEBYTECODE: "1",
+				SCHEMATHESIS_HOOKS: "hooks",
+			},
+			stdio: ["ignore", "inherit", "inherit"],
+		},
 	);
 	const [code] = await once(child, "exit");
 	return code ?? 1;
