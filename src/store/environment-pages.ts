@@ -1,5 +1,5 @@
-// Environments as they are shown: with what other tables say of them, all by one statement, and of that only the parts
-// that are asked for. A statement costs more than what it reads of one environment.
+// Environments as they are shown: with what other tables say of them, and of that only the parts that are asked for. By
+// as few statements as there can be: one costs as much as what it reads of some environments.
 import { sql } from "kysely";
 import type {
 	Environment,
@@ -19,6 +19,7 @@ import {
 	type Scope,
 	toEnvironment,
 } from "./environments.ts";
+import { listCurrentOperations } from "./operations.ts";
 import { type PageOrder, type PageRequest, readPage } from "./page.ts";
 import { parseParameters } from "./revisions.ts";
 
@@ -36,6 +37,7 @@ export interface ShownEnvironment extends Environment {
 
 export type EnvironmentPart = keyof ShownEnvironment;
 
+// Of one environment. Of many, a plan that was made while nothing was open may look at all that is open for each of them.
 const activeOperation = sql<OperationId | null>`(
 	select o.id from operations o
 	where o.environment_id = e.id and o.finished_at is null and o.state <> 'awaiting_approval' and o.kind = any(${turnKinds})
@@ -134,7 +136,8 @@ export async function listEnvironments(
 	},
 ): Promise<PartlyShown[]> {
 	const { filter, parts } = request;
-	let query = selectShown(db, [...new Set([...ordering, ...parts])]);
+	const own = parts.filter((part) => part !== "activeOperation");
+	let query = selectShown(db, [...new Set([...ordering, ...own])]);
 	if (scope !== undefined) query = query.where("e.tenant_id", "=", scope);
 	query =
 		filter.lifecycle === undefined
@@ -158,5 +161,12 @@ export async function listEnvironments(
 		);
 	}
 	const page = readPage(query, request, orders[request.sort]);
-	return (await page.execute()).map(toShown);
+	const rows = (await page.execute()).map(toShown);
+	if (!parts.includes("activeOperation")) return rows;
+	const ids = rows.map(({ id }) => id);
+	const operations = await listCurrentOperations(db, ids);
+	return rows.map((row) => ({
+		...row,
+		activeOperation: operations.get(row.id) ?? null,
+	}));
 }
