@@ -12,8 +12,7 @@ const root = join(import.meta.dirname, "..", "..");
 const autocannon = join(root, "node_modules", "autocannon", "autocannon.js");
 
 export const connections = 10;
-const seconds = 8;
-const warmSeconds = 2;
+const usual: Spans = { seconds: 8, warmSeconds: 2 };
 export const pacePerSecond = 200;
 
 export interface Route {
@@ -31,6 +30,12 @@ export interface OverheadResult {
 	readonly costs: Readings;
 	/** At a pace that leaves both time to rest, in milliseconds. */
 	readonly paced: Readings;
+}
+
+export interface Spans {
+	/** Without a pause, and again at the pace. */
+	readonly seconds: number;
+	readonly warmSeconds: number;
 }
 
 interface Result {
@@ -66,6 +71,7 @@ export async function startEmptyRoute(
 /** One route after the other, each warm before it counts. */
 export async function measureOverhead(
 	routes: readonly Route[],
+	{ seconds, warmSeconds }: Spans = usual,
 ): Promise<OverheadResult> {
 	const rates: Record<string, number> = {};
 	const costs: Record<string, number> = {};
