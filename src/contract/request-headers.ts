@@ -82,7 +82,7 @@ const describeKnown = (endpoint: Endpoint): RequestHeader[] =>
 						required: false,
 						description:
 							"`*`: a name that is taken is answered with 412 and not with 409.",
-						schema: { type: "string" },
+						schema: tags,
 					},
 				]
 			: [];
