@@ -9,7 +9,7 @@
 //   node toolchain/run.mjs audit      what is known against the packages
 //   node toolchain/run.mjs bench [NAME ...]
 //   node toolchain/run.mjs soak [--minutes N] [--seed N]
-//   node toolchain/run.mjs judge:api [--examples N] [--seed N] [--role ROLE]
+//   node toolchain/run.mjs judge:api [--examples N] [--walks N] [--seed N] [--role ROLE]
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

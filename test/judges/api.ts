@@ -20,11 +20,11 @@ import { tellReport } from "./report.ts";
 const { values } = parseArgs({
 	options: {
 		/** Cases that are made up for each endpoint and role, beside those that follow from the document. */
-		examples: { type: "string", default: "60" },
+		examples: { type: "string", default: "20" },
 		seed: { type: "string", default: "1" },
 		role: { type: "string" },
 		/** Walks from link to link, for each role. */
-		walks: { type: "string", default: "60" },
+		walks: { type: "string", default: "40" },
 	},
 });
 
