@@ -16,7 +16,7 @@ export async function fill(
 	const client = new pg.Client({ connectionString: databaseUrl });
 	await client.connect();
 	try {
-		// What refers to what is right by the way that it is made; to look it up for each event takes a minute.
+		// What is referred to is there, by the way that it is made: it need not be looked up for each event.
 		await client.query("set session_replication_role = replica");
 		await client.query("set synchronous_commit = off");
 		const each = Math.ceil(events / environments);
