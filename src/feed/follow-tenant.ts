@@ -13,8 +13,6 @@ import { makeBell } from "./bell.ts";
 import type { Feed } from "./listen.ts";
 
 const batch = 200;
-/** How soon to look again for what an open transaction holds back. No notice comes when it ends. */
-const heldMs = 100;
 
 /**
  * Yields events behind `after` in their order, each once, until the signal aborts. Holds no database connection while it
@@ -41,8 +39,13 @@ export async function* followTenant(
 				yield event;
 			}
 			if (events.length === batch) continue;
-			const isHeld = await hasBeyond(feed.db, log.tenant, horizon);
-			await bell.heard(isHeld ? heldMs : undefined);
+			// All below the horizon was seen, what the pattern left out too: it is not read again.
+			after = { stamp: horizon, environment: "", id: 0 };
+			const stopWaiting = (await hasBeyond(feed.db, log.tenant, horizon))
+				? feed.whenMoved(horizon, bell.ring)
+				: undefined;
+			await bell.heard();
+			stopWaiting?.();
 		}
 	} catch (error) {
 		throw translateDatabaseError(error);

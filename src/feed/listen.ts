@@ -3,6 +3,7 @@
 import type { EnvironmentId, TenantId } from "../domain/ids.ts";
 import type { Db } from "../store/db.ts";
 import { eventsChannel, listHeads } from "../store/events.ts";
+import { type WhenMoved, watchHorizon } from "./horizon.ts";
 import { listen } from "./notices.ts";
 
 /** How long a notice that was lost can delay an event. */
@@ -15,6 +16,8 @@ export interface Feed {
 	readonly db: Db;
 	/** Calls `wake` when there may be news, until the returned function is called. */
 	subscribe(topic: Topic, wake: () => void): () => void;
+	/** Waits for what an open transaction holds back. */
+	readonly whenMoved: WhenMoved;
 	close(): Promise<void>;
 }
 
@@ -63,6 +66,7 @@ export function openFeed(options: {
 
 	return {
 		db: options.db,
+		whenMoved: watchHorizon(options.db),
 		subscribe(topic, wake) {
 			const group = wakers.get(topic) ?? new Set();
 			wakers.set(topic, group);

@@ -457,19 +457,26 @@ export async function attempt<T>(
 	if (!db.isTransaction) return db.transaction().execute(work);
 	await sql`savepoint attempt`.execute(db);
 	const found = await work(db);
-	await (found === undefined
-		? sql`rollback to savepoint attempt`
-		: sql`release savepoint attempt`
-	).execute(db);
+	if (found === undefined) await takeBack(db);
+	else await sql`release savepoint attempt`.execute(db);
 	return found;
 }
 
 /** Does something within a transaction and takes back what it wrote, but not what it found out. */
 export async function rehearse<T>(trx: Db, work: () => Promise<T>): Promise<T> {
-	await sql`savepoint rehearsal`.execute(trx);
+	await sql`savepoint attempt`.execute(trx);
 	const found = await work();
-	await sql`rollback to savepoint rehearsal`.execute(trx);
+	await takeBack(trx);
 	return found;
+}
+
+/**
+ * To the latest savepoint, which is gone then: one that stayed would stand before that of whoever called.
+ * https://www.postgresql.org/docs/current/sql-rollback-to.html
+ */
+async function takeBack(trx: Db): Promise<void> {
+	await sql`rollback to savepoint attempt`.execute(trx);
+	await sql`release savepoint attempt`.execute(trx);
 }
 
 /** Does something within a transaction, and takes back what it wrote if it throws; the transaction can go on. */
@@ -483,7 +490,7 @@ export async function undoIfThrown<T>(
 		await sql`release savepoint attempt`.execute(trx);
 		return answer;
 	} catch (error) {
-		await sql`rollback to savepoint attempt`.execute(trx);
+		await takeBack(trx);
 		throw error;
 	}
 }

@@ -22,7 +22,12 @@ after(() => door?.close());
 /** What a server cannot be without, in the least form. */
 const bare = (db: Db) => ({
 	db,
-	feed: { db, subscribe: () => () => {}, close: async () => {} },
+	feed: {
+		db,
+		subscribe: () => () => {},
+		whenMoved: () => () => {},
+		close: async () => {},
+	},
 	reach: noReach,
 	pageKey: Buffer.alloc(32),
 	log: silentLog,

@@ -216,7 +216,12 @@ test("a stream whose database goes away ends without an end, so that the client 
 	const warnings: string[] = [];
 	const server = makeServer({
 		db: door.db,
-		feed: { db: away.db, subscribe: () => () => {}, close: async () => {} },
+		feed: {
+			db: away.db,
+			subscribe: () => () => {},
+			whenMoved: () => () => {},
+			close: async () => {},
+		},
 		verbs: door.installation,
 		reach: noReach,
 		pageKey: Buffer.alloc(32),
