@@ -3,6 +3,8 @@
 //   const client = connect({ url: "https://maestro.example.com", token });
 //   const ordered = await client.createEnvironment({ body: { name: "qa-1" } });
 //   const ended = await client.waitForOperation(ordered.id);
+//
+// A call gives what was answered. Who needs more of it asks: `const { data, status, headers } = await client.x().withResponse()`.
 import type {
 	Answered,
 	Asked,
@@ -12,10 +14,11 @@ import type {
 	Operation,
 } from "./declared.ts";
 import { followEvents } from "./events.ts";
+import { makeReply, type Received, type Reply } from "./reply.ts";
 import { type Connection, send } from "./requests.ts";
 
 export { Problem } from "./problem.ts";
-export type { Connection, Event, Operation };
+export type { Connection, Event, Operation, Received, Reply };
 
 export interface CallOptions {
 	readonly signal?: AbortSignal;
@@ -23,13 +26,15 @@ export interface CallOptions {
 	readonly idempotencyKey?: string;
 	/** An ETag, as `readEtag` gives it. Without one, a change that needs one is made whatever the thing is by now. */
 	readonly ifMatch?: string;
+	/** Sent besides, such as `traceparent` or `if-none-match`; these win over what the client sends itself. */
+	readonly headers?: Readonly<Record<string, string>>;
 }
 
 type Call<E> = E extends { readonly parts: unknown }
 	? <A extends Asked<E>>(
 			asked?: A,
 			options?: CallOptions,
-		) => Promise<Chosen<E, A>>
+		) => Reply<Chosen<E, A>>
 	: PlainCall<E>;
 
 type PlainCall<E> =
@@ -37,10 +42,10 @@ type PlainCall<E> =
 		? (
 				asked?: Record<never, never>,
 				options?: CallOptions,
-			) => Promise<Answered<E>>
+			) => Reply<Answered<E>>
 		: Record<never, never> extends Asked<E>
-			? (asked?: Asked<E>, options?: CallOptions) => Promise<Answered<E>>
-			: (asked: Asked<E>, options?: CallOptions) => Promise<Answered<E>>;
+			? (asked?: Asked<E>, options?: CallOptions) => Reply<Answered<E>>
+			: (asked: Asked<E>, options?: CallOptions) => Reply<Answered<E>>;
 
 export type Client = { readonly [K in keyof Declared]: Call<Declared[K]> } & {
 	/** Events from behind the one with the id `after`, to the end of the operation or the environment. */
@@ -68,7 +73,7 @@ const etags = new WeakMap<object, string>();
 export const readEtag = (answer: object): string | undefined =>
 	etags.get(answer);
 
-/** Nothing is asked before the first call, which reads the service's own document. */
+/** Nothing is asked before the first call, which reads the service's own document unless it is at hand. */
 export function connect(connection: Connection): Client {
 	let routes: Promise<Routes> | undefined;
 	const loadRoute = async (name: string): Promise<Route> => {
@@ -82,11 +87,16 @@ export function connect(connection: Connection): Client {
 			throw new Error(`the service at ${connection.url} has no ${name}`);
 		return route;
 	};
-	const call = async (
+	const call = (
 		name: string,
 		asked: Readonly<Record<string, unknown>> = {},
 		options: CallOptions = {},
-	) => ask(connection, await loadRoute(name), { asked, options });
+	) =>
+		makeReply(
+			loadRoute(name).then((route) =>
+				ask(connection, route, { asked, options }),
+			),
+		);
 	const more: Pick<Client, "events" | "waitForOperation"> = {
 		events: (of, options) =>
 			followEvents(
@@ -114,8 +124,10 @@ export function connect(connection: Connection): Client {
 }
 
 async function readRoutes(connection: Connection): Promise<Routes> {
-	const response = await send(connection, "/v1/openapi.json", {});
-	const { paths } = (await response.json()) as {
+	const document =
+		connection.document ??
+		(await (await send(connection, "/v1/openapi.json", {})).json());
+	const { paths } = document as {
 		readonly paths: Record<string, Record<string, { operationId: string }>>;
 	};
 	return new Map(
@@ -138,7 +150,7 @@ async function ask(
 		readonly asked: Readonly<Record<string, unknown>>;
 		readonly options: CallOptions;
 	},
-): Promise<unknown> {
+): Promise<Received<unknown>> {
 	const { signal, idempotencyKey = crypto.randomUUID(), ifMatch } = options;
 	const response = await send(connection, compose(path, asked), {
 		method,
@@ -148,15 +160,17 @@ async function ask(
 			...(ifMatch !== undefined && { "if-match": ifMatch }),
 			...(ifMatch === undefined && method === "PATCH" && { "if-match": "*" }),
 			...(body !== undefined && { "content-type": "application/json" }),
+			...options.headers,
 		},
 		...(body !== undefined && { body: JSON.stringify(body) }),
 		...(signal && { signal }),
 	});
-	if (response.status === 204) return undefined;
-	const answer = (await response.json()) as object;
-	const etag = response.headers.get("etag");
-	if (etag !== null) etags.set(answer, etag);
-	return answer;
+	const { status, headers } = response;
+	if (status === 204) return { data: undefined, status, headers };
+	const data = (await response.json()) as object;
+	const etag = headers.get("etag");
+	if (etag !== null) etags.set(data, etag);
+	return { data, status, headers };
 }
 
 /** What the path does not name is in the query. */

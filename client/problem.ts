@@ -6,13 +6,16 @@ export class Problem extends Error {
 	readonly status: number;
 	readonly code: ProblemDocument["code"];
 	readonly document: ProblemDocument;
+	/** Retry-After, Allow, what is left of a rate limit, and so on. */
+	readonly headers: Headers;
 
-	constructor(document: ProblemDocument) {
+	constructor(document: ProblemDocument, headers = new Headers()) {
 		super(document.detail);
 		this.name = "Problem";
 		this.status = document.status;
 		this.code = document.code;
 		this.document = document;
+		this.headers = headers;
 	}
 }
 
@@ -20,7 +23,10 @@ export class Problem extends Error {
 export async function throwProblem(response: Response): Promise<never> {
 	const type = response.headers.get("content-type") ?? "";
 	if (type.startsWith("application/problem+json"))
-		throw new Problem((await response.json()) as ProblemDocument);
+		throw new Problem(
+			(await response.json()) as ProblemDocument,
+			response.headers,
+		);
 	await response.body?.cancel();
 	throw new Error(
 		`${response.url} was answered ${response.status}, and not by Impresario`,

@@ -4,11 +4,14 @@ import { throwProblem } from "./problem.ts";
 export interface Connection {
 	/** Where the service is, without a slash at its end. */
 	readonly url: string;
-	readonly token: string;
+	/** None is needed for the few endpoints that ask nobody who he is. */
+	readonly token?: string | undefined;
 	/** How often one request is sent at most. 5 by default. */
 	readonly attempts?: number;
 	/** Stands in for the platform's own. */
 	readonly fetch?: typeof fetch;
+	/** The service's OpenAPI document, for who has it at hand: the first call reads it otherwise. */
+	readonly document?: { readonly paths: object };
 }
 
 const firstPauseMs = 200;
@@ -45,7 +48,10 @@ export async function send(
 		const isLast = attempt >= attempts;
 		const response = await ask(`${url}${path}`, {
 			...init,
-			headers: { ...init.headers, authorization: `Bearer ${token}` },
+			headers: {
+				...init.headers,
+				...(token !== undefined && { authorization: `Bearer ${token}` }),
+			},
 		}).catch((error: unknown) => {
 			if (isLast || init.signal?.aborted) throw error;
 			return undefined;

@@ -231,3 +231,44 @@ test("it waits for the end of an operation", async () => {
 	);
 	assert.equal((await waiting).state, "succeeded");
 });
+
+test("who asks is told status and headers, of what is refused as well", async () => {
+	const { data, status, headers } = await enter()
+		.createEnvironment({ body: { name: "around" } })
+		.withResponse();
+	assert.equal(status, 202);
+	assert.equal(headers.get("location"), `/v1/operations/${data.id}`);
+	const again = enter().createEnvironment({ body: { name: "around" } });
+	await assert.rejects(
+		again.withResponse(),
+		(error) =>
+			error instanceof Problem &&
+			error.status === 409 &&
+			error.headers.has("x-request-id"),
+	);
+	const gone = await enter()
+		.findEnvironment(
+			{ id: "around" },
+			{ headers: { "x-request-id": "req_me" } },
+		)
+		.withResponse();
+	assert.ok(readEtag(gone.data));
+	assert.equal(gone.headers.get("etag"), readEtag(gone.data));
+});
+
+test("without a token it asks what needs none, and with the document at hand nothing else", async () => {
+	const asked: string[] = [];
+	const client = connect({
+		url: door.url,
+		document: {
+			paths: { "/version": { get: { operationId: "findVersion" } } },
+		},
+		fetch: async (input, init) => {
+			asked.push(String(input));
+			assert.ok(!new Headers(init?.headers).has("authorization"));
+			return fetch(input, init);
+		},
+	});
+	assert.ok(await client.findVersion());
+	assert.deepEqual(asked, [`${door.url}/version`]);
+});

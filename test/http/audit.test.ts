@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
+import type { Asked, Declared } from "../../client/declared.ts";
 import { api } from "../../src/contract/api.ts";
 import { auditLine } from "../../src/contract/audit.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
@@ -9,6 +10,7 @@ import { describeService } from "../../src/domain/audit.ts";
 import { leastRoles } from "../../src/domain/permission.ts";
 import { type Denials, openDenials } from "../../src/http/denials.ts";
 import { appendAudit } from "../../src/store/audit.ts";
+import { answered, refused } from "../support/answers.ts";
 import { silentLog } from "../support/given.ts";
 import {
 	type Door,
@@ -17,7 +19,12 @@ import {
 	openDoor,
 	type Person,
 } from "./door.ts";
-import { composeExample, type Examples, givenExamples } from "./examples.ts";
+import {
+	askAny,
+	composeExample,
+	type Examples,
+	givenExamples,
+} from "./examples.ts";
 
 let door: Door;
 let denials: Denials;
@@ -41,9 +48,12 @@ async function listLines(
 	query: string,
 	{ token }: Person = door.platformAdmin,
 ): Promise<Line[]> {
-	const answer = await door.call("GET", `/v1/audit?${query}`, { token });
-	assert.equal(answer.status, 200, answer.text);
-	return answer.body.items as Line[];
+	const asked = Object.fromEntries(new URLSearchParams(query));
+	const { items } = await door.as(token).listAudit({
+		...asked,
+		...(asked.pageSize && { pageSize: Number(asked.pageSize) }),
+	} as Asked<Declared["listAudit"]>);
+	return items;
 }
 
 const lastId = async () => Number((await listLines("pageSize=1"))[0]?.id ?? 0);
@@ -65,12 +75,9 @@ const changing = api.filter(({ method }) => method !== "GET");
 for (const endpoint of changing) {
 	test(`${endpoint.name} leaves exactly one line`, async () => {
 		const caller = decideCaller(endpoint);
-		const { path, body } = composeExample(examples, endpoint);
+		const { path, asked } = composeExample(examples, endpoint);
 		const start = await lastId();
-		const answer = await door.call(endpoint.method, path, {
-			token: caller.token,
-			body,
-		});
+		const answer = await answered(askAny(caller.client, endpoint, asked));
 		assert.equal(answer.status, endpoint.status, answer.text);
 		const [line, ...others] = await listSince(start);
 		assert.deepEqual(others, []);
@@ -103,12 +110,9 @@ for (const endpoint of changing) {
 }
 
 test("no line has a secret that was sent, made or kept", async () => {
-	const { token: secret } = (
-		await door.call("POST", "/v1/tokens", {
-			token: door.admin.token,
-			body: { name: "hush", role: "viewer" },
-		})
-	).body;
+	const { token: secret } = await door.admin.client.createToken({
+		body: { name: "hush", role: "viewer" },
+	});
 	const parameters = {
 		smtp: {
 			host: "mail.example.com",
@@ -117,17 +121,15 @@ test("no line has a secret that was sent, made or kept", async () => {
 			password: "hush-hush-mail",
 		},
 	};
-	const ordered = await door.call("POST", "/v1/environments", {
-		token: door.operator.token,
+	await door.operator.client.createEnvironment({
 		body: { name: "quiet", parameters },
 	});
-	assert.equal(ordered.status, 202, ordered.text);
 	const { rows } = await sql<{ text: string }>`
 		select a::text as text from audit a`.execute(door.db);
 	const all = rows.map(({ text }) => text).join("\n");
 	assert.ok(all.includes("quiet"));
 	for (const hidden of [
-		String(secret),
+		secret,
 		"hush-hush",
 		"whsec_",
 		"imp_",
@@ -139,15 +141,11 @@ test("no line has a secret that was sent, made or kept", async () => {
 test("what was before and what is after are told", async () => {
 	const { id } = await givenReadyEnvironment(door, "told");
 	const start = await lastId();
-	const { token } = door.operator;
-	await door.call("PATCH", "/v1/environments/told", {
-		token,
+	await door.operator.client.describeEnvironment({
+		id: "told",
 		body: { description: "new" },
 	});
-	await door.call("POST", `/v1/environments/${id}:upgrade`, {
-		token,
-		body: { size: "ha" },
-	});
+	await door.operator.client.upgradeEnvironment({ id, body: { size: "ha" } });
 	const [described, upgraded] = await listSince(start);
 	assert.deepEqual(
 		[described?.before?.description, described?.after?.description],
@@ -173,7 +171,7 @@ test("what is refused changes nothing and leaves no line", async () => {
 		["DELETE", "/v1/environments/missing", undefined, 404],
 		["POST", "/v1/environments", { name: "told" }, 409],
 	] as const) {
-		const answer = await door.call(method, path, { token, body });
+		const answer = await door.sendRaw(method, path, { token, body });
 		assert.equal(answer.status, status, answer.text);
 	}
 	assert.deepEqual(await listSince(start), []);
@@ -188,8 +186,8 @@ test("a repeat of a request with a key leaves no second line", async () => {
 		headers: { "idempotency-key": "once-and-no-more" },
 	};
 	const answers = [
-		await door.call("POST", "/v1/environments", order),
-		await door.call("POST", "/v1/environments", order),
+		await door.sendRaw("POST", "/v1/environments", order),
+		await door.sendRaw("POST", "/v1/environments", order),
 	];
 	assert.deepEqual(
 		answers.map(({ status }) => status),
@@ -202,9 +200,10 @@ test("a change and its line are one: where the line cannot be written nothing is
 	await sql`alter table audit add constraint broken check (action <> 'createTenant') not valid`.execute(
 		door.db,
 	);
-	const { token } = door.platformAdmin;
 	const body = { name: "lineless" };
-	const answer = await door.call("POST", "/v1/tenants", { token, body });
+	const answer = await refused(
+		door.platformAdmin.client.createTenant({ body }),
+	);
 	await sql`alter table audit drop constraint broken`.execute(door.db);
 	assert.equal(answer.status, 500);
 	const { rows } =
@@ -225,7 +224,7 @@ test("of denied attempts that are the same the first is written at once, and the
 	const start = await lastId();
 	const { token, actor } = door.viewer;
 	const deny = () =>
-		door.call("DELETE", "/v1/environments/told?x=secret", { token });
+		door.sendRaw("DELETE", "/v1/environments/told?x=secret", { token });
 	for (let index = 0; index < 5; index++)
 		assert.equal((await deny()).status, 403);
 	const [first, ...none] = await listSince(start);
@@ -254,9 +253,9 @@ test("unknown callers cannot fill the log, whatever they ask for", async () => {
 	const asked = guarded.slice(0, 30);
 	for (let round = 0; round < 3; round++)
 		for (const endpoint of asked) {
-			const { path } = composeExample(examples, endpoint);
-			const token = `imp_${"x".repeat(20)}`;
-			const answer = await door.call(endpoint.method, path, { token });
+			const { asked } = composeExample(examples, endpoint);
+			const unknown = door.as(`imp_${"x".repeat(20)}`);
+			const answer = await refused(askAny(unknown, endpoint, asked));
 			assert.equal(answer.status, 401);
 		}
 	await denials.flush();
@@ -274,13 +273,16 @@ test("unknown callers cannot fill the log, whatever they ask for", async () => {
 test("a tenant's admin reads what concerns his tenant, whoever did it, and nothing else", async () => {
 	const own = await listLines("pageSize=200", door.admin);
 	assert.ok(own.length > 10);
-	const { token } = door.platformAdmin;
 	await givenEnvironment(door, "seen");
-	await door.call("PATCH", "/v1/environments/told", { token, body: {} });
+	await refused(
+		door.platformAdmin.client.describeEnvironment({ id: "told", body: {} }),
+	);
 	const { environment } = await givenEnvironment(door, "touched");
-	const path = `/v1/environments/${environment.id}`;
 	const body = { description: "by the platform" };
-	assert.equal((await door.call("PATCH", path, { token, body })).status, 200);
+	await door.platformAdmin.client.describeEnvironment({
+		id: environment.id,
+		body,
+	});
 	const [latest] = await listLines("pageSize=1", door.admin);
 	assert.deepEqual(
 		[latest?.environment, latest?.actor.tenant],
@@ -289,23 +291,20 @@ test("a tenant's admin reads what concerns his tenant, whoever did it, and nothi
 	const foreign = await listLines("pageSize=200", door.stranger);
 	assert.ok(foreign.every(({ actor }) => actor.tenant !== "acme"));
 	assert.ok(!foreign.some((line) => line.environment === environment.id));
-	const narrow = await door.call("POST", "/v1/tokens", {
-		token: door.admin.token,
+	const narrow = await door.admin.client.createToken({
 		body: { name: "narrow", role: "admin", environments: "qa-*" },
 	});
-	const refused = await door.call("GET", "/v1/audit", {
-		token: String(narrow.body.token),
-	});
-	assert.equal(refused.status, 403);
+	const problem = await refused(door.as(narrow.token).listAudit());
+	assert.equal(problem.status, 403);
 });
 
 test("lines are found by actor, action, environment and time, in pages", async () => {
 	const { environment } = await givenEnvironment(door, "found");
-	const { token, actor } = door.operator;
+	const { actor } = door.operator;
 	const before = new Date();
 	for (const description of ["1", "2", "3"])
-		await door.call("PATCH", `/v1/environments/${environment.id}`, {
-			token,
+		await door.operator.client.describeEnvironment({
+			id: environment.id,
 			body: { description },
 		});
 	const ofIt = `environment=${environment.id}`;
@@ -322,7 +321,7 @@ test("lines are found by actor, action, environment and time, in pages", async (
 		assert.equal((await listLines(`${ofIt}&${filter}`)).length, count, filter);
 	const page = async (more: string) =>
 		(
-			await door.call("GET", `/v1/audit?${ofIt}&pageSize=2${more}`, {
+			await door.sendRaw("GET", `/v1/audit?${ofIt}&pageSize=2${more}`, {
 				token: door.admin.token,
 			})
 		).body as { items: Line[]; nextPageToken: string | null };
@@ -346,7 +345,7 @@ test("all lines of a filter are had as JSON lines, however many they are", async
 			operation: null,
 			denial: null,
 		});
-	const answer = await door.call("GET", "/v1/audit?action=service.count", {
+	const answer = await door.sendRaw("GET", "/v1/audit?action=service.count", {
 		token: door.platformAdmin.token,
 		headers: { accept: "application/x-ndjson" },
 	});
@@ -363,7 +362,7 @@ test("all lines of a filter are had as JSON lines, however many they are", async
 		ids,
 		ids.toSorted((a, b) => b - a),
 	);
-	const none = await door.call("GET", "/v1/audit?action=none", {
+	const none = await door.sendRaw("GET", "/v1/audit?action=none", {
 		token: door.platformAdmin.token,
 		headers: { accept: "application/x-ndjson" },
 	});

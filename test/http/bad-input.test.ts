@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { bodyLimitBytes } from "../../src/http/body.ts";
-import { type CallOptions, type Door, openDoor, readPointers } from "./door.ts";
+import { type Door, openDoor, type RawRequest, readPointers } from "./door.ts";
 
 let door: Door;
 before(async () => {
@@ -11,7 +11,7 @@ after(() => door.close());
 
 interface Bad {
 	readonly what: string;
-	readonly request: CallOptions;
+	readonly request: RawRequest;
 	readonly status: number;
 	readonly pointers: readonly string[];
 	readonly says: RegExp;
@@ -238,7 +238,7 @@ for (const { what, request, status, pointers, says } of orders) {
 		const { token } = door.operator;
 		const answer =
 			request.headers?.["x-chunked"] === undefined
-				? await door.call("POST", "/v1/environments", { token, ...request })
+				? await door.sendRaw("POST", "/v1/environments", { token, ...request })
 				: await sendChunked(token);
 		assert.equal(answer.status, status, answer.text);
 		assert.deepEqual(readPointers(answer), pointers);
@@ -274,7 +274,7 @@ const queries: readonly (readonly [string, string, RegExp])[] = [
 
 for (const [query, pointer, says] of queries) {
 	test(`the query ${query} is refused`, async () => {
-		const answer = await door.call("GET", `/v1/environments?${query}`, {
+		const answer = await door.sendRaw("GET", `/v1/environments?${query}`, {
 			token: door.viewer.token,
 		});
 		assert.equal(answer.status, 400, answer.text);
@@ -284,7 +284,7 @@ for (const [query, pointer, says] of queries) {
 }
 
 test("a path that is not percent-encoded UTF-8 is refused", async () => {
-	const answer = await door.call("GET", "/v1/environments/%ff", {
+	const answer = await door.sendRaw("GET", "/v1/environments/%ff", {
 		token: door.viewer.token,
 	});
 	assert.equal(answer.status, 400);

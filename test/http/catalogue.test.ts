@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { currentVersions } from "../../src/domain/blueprint.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
+import { answered, refused } from "../support/answers.ts";
 import { type Door, openDoor, readPointers } from "./door.ts";
 
 let door: Door;
@@ -11,10 +12,8 @@ before(async () => {
 after(() => door.close());
 
 test("a blueprint tells what it takes, as a JSON Schema", async () => {
-	const answer = await door.call("GET", "/v1/blueprints", {
-		token: door.viewer.token,
-	});
-	const [maestro] = answer.body.items as {
+	const answer = await door.viewer.client.listBlueprints();
+	const [maestro] = answer.items as {
 		name: string;
 		version: string;
 		inputSchema: Record<string, unknown>;
@@ -27,44 +26,33 @@ test("a blueprint tells what it takes, as a JSON Schema", async () => {
 
 test("a release that was made can be read and ordered", async () => {
 	const release = upstreamRelease("0.7.0", "0.16.0");
-	const made = await door.call("POST", "/v1/releases", {
-		token: door.platformAdmin.token,
-		body: release,
-	});
-	assert.equal(made.status, 201);
-	const found = await door.call("GET", "/v1/releases/0.7.0", {
-		token: door.viewer.token,
-	});
-	assert.deepEqual(found.body, made.body);
-	assert.deepEqual(found.body.images, release.images);
-	const ordered = await door.call("POST", "/v1/environments", {
-		token: door.operator.token,
+	const made = await door.platformAdmin.client.createRelease({ body: release });
+	const found = await door.viewer.client.findRelease({ name: "0.7.0" });
+	assert.deepEqual(found, made);
+	assert.deepEqual(found.images, release.images);
+	await door.operator.client.createEnvironment({
 		body: { name: "newer", release: "0.7.0" },
 	});
-	assert.equal(ordered.status, 202);
-	const environment = await door.call("GET", "/v1/environments/newer", {
-		token: door.viewer.token,
-	});
-	assert.equal(environment.body.release, "0.7.0");
+	const environment = await door.viewer.client.findEnvironment({ id: "newer" });
+	assert.equal(environment.release, "0.7.0");
 });
 
 test("a release is never changed", async () => {
-	const answer = await door.call("POST", "/v1/releases", {
-		token: door.platformAdmin.token,
-		body: upstreamRelease("0.6.0", "9.9.9"),
-	});
+	const answer = await refused(
+		door.platformAdmin.client.createRelease({
+			body: upstreamRelease("0.6.0", "9.9.9"),
+		}),
+	);
 	assert.equal(answer.status, 409);
 	assert.deepEqual(readPointers(answer), ["/name"]);
-	const found = await door.call("GET", "/v1/releases/0.6.0", {
-		token: door.viewer.token,
-	});
-	assert.ok(!found.text.includes("9.9.9"));
+	const found = await door.viewer.client.findRelease({ name: "0.6.0" });
+	assert.ok(!JSON.stringify(found).includes("9.9.9"));
 });
 
 test("a release names an image for every process and for nothing else", async () => {
 	const { images } = upstreamRelease("0.8.0", "0.16.0");
 	const { server: _, ...rest } = images;
-	const answer = await door.call("POST", "/v1/releases", {
+	const answer = await door.sendRaw("POST", "/v1/releases", {
 		token: door.platformAdmin.token,
 		body: {
 			name: "0.8.0",
@@ -102,23 +90,23 @@ const wrongImages: readonly (readonly [
 for (const [what, change, pointers] of wrongImages) {
 	test(`a release with ${what} is refused at its place, and not kept`, async () => {
 		const { images } = upstreamRelease("0.8.0", "0.16.0");
-		const answer = await door.call("POST", "/v1/releases", {
-			token: door.platformAdmin.token,
-			body: { name: "0.8.0", images: { ...images, ...change } },
-		});
+		const answer = await refused(
+			door.platformAdmin.client.createRelease({
+				body: { name: "0.8.0", images: { ...images, ...change } },
+			}),
+		);
 		assert.equal(answer.status, 400);
 		assert.deepEqual(readPointers(answer), pointers);
-		const found = await door.call("GET", "/v1/releases/0.8.0", {
-			token: door.viewer.token,
-		});
+		const found = await refused(
+			door.viewer.client.findRelease({ name: "0.8.0" }),
+		);
 		assert.equal(found.status, 404);
 	});
 }
 
 test("patches may differ, and tags that tell no version are nobody's to judge", async () => {
 	const { images } = upstreamRelease("0.8.0", "0.16.0");
-	const answer = await door.call("POST", "/v1/releases", {
-		token: door.platformAdmin.token,
+	await door.platformAdmin.client.createRelease({
 		body: {
 			name: "0.8.x",
 			images: {
@@ -129,21 +117,18 @@ test("patches may differ, and tags that tell no version are nobody's to judge", 
 			},
 		},
 	});
-	assert.equal(answer.status, 201, answer.text);
 });
 
 test("a release that does not exist is not found", async () => {
-	const answer = await door.call("GET", "/v1/releases/0.0.0", {
-		token: door.viewer.token,
-	});
+	const answer = await refused(
+		door.viewer.client.findRelease({ name: "0.0.0" }),
+	);
 	assert.equal(answer.status, 404);
 });
 
 test("a target tells where it is and not how it is reached", async () => {
-	const answer = await door.call("GET", "/v1/targets", {
-		token: door.platformAdmin.token,
-	});
-	const [target] = answer.body.items as Record<string, unknown>[];
+	const answer = await door.platformAdmin.client.listTargets();
+	const [target] = answer.items as Record<string, unknown>[];
 	assert.deepEqual(Object.keys(target ?? {}).sort(), [
 		"createdAt",
 		"domain",
@@ -157,10 +142,9 @@ test("a target tells where it is and not how it is reached", async () => {
 
 test("a tenant is made once", async () => {
 	const make = () =>
-		door.call("POST", "/v1/tenants", {
-			token: door.platformAdmin.token,
-			body: { name: "umbrella" },
-		});
+		answered(
+			door.platformAdmin.client.createTenant({ body: { name: "umbrella" } }),
+		);
 	assert.equal((await make()).status, 201);
 	const again = await make();
 	assert.equal(again.status, 409);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Denial } from "../../src/http/denied.ts";
+import { answered, refused } from "../support/answers.ts";
 import { type Door, givenEnvironment, openDoor } from "./door.ts";
 
 let door: Door;
@@ -28,7 +29,7 @@ async function listen(work: () => Promise<unknown>) {
 
 test("a token that nobody has is told of", async () => {
 	const told = await listen(() =>
-		door.call("GET", "/v1/environments", { token: "garbage" }),
+		answered(door.as("garbage").listEnvironments()),
 	);
 	assert.deepEqual(told, [
 		{ endpoint: "listEnvironments", token: undefined, code: "unauthenticated" },
@@ -36,9 +37,9 @@ test("a token that nobody has is told of", async () => {
 });
 
 test("a caller whose role is too low is told of by name", async () => {
-	const { actor, token } = door.viewer;
+	const { actor } = door.viewer;
 	const told = await listen(() =>
-		door.call("POST", "/v1/environments", { token, body: { name: "x" } }),
+		answered(door.viewer.client.createEnvironment({ body: { name: "x" } })),
 	);
 	assert.deepEqual(told, [
 		{ endpoint: "createEnvironment", token: actor.token, code: "forbidden" },
@@ -49,7 +50,7 @@ test("what a handler forbids is told of as well", async () => {
 	const { actor, token } = door.admin;
 	const body = { name: "x", role: "platform-admin" };
 	const told = await listen(() =>
-		door.call("POST", "/v1/tokens", { token, body }),
+		door.sendRaw("POST", "/v1/tokens", { token, body }),
 	);
 	assert.deepEqual(told, [
 		{ endpoint: "createToken", token: actor.token, code: "forbidden" },
@@ -60,16 +61,16 @@ test("what is answered, and what is refused for other reasons, is not told of", 
 	const { token } = door.admin;
 	await givenEnvironment(door, "there");
 	const told = await listen(async () => {
-		await door.call("GET", "/v1/environments/there", { token });
-		await door.call("GET", "/v1/environments/missing", { token });
-		await door.call("GET", "/v1/environments?pageSize=many", { token });
+		await door.admin.client.findEnvironment({ id: "there" });
+		await refused(door.admin.client.findEnvironment({ id: "missing" }));
+		await door.sendRaw("GET", "/v1/environments?pageSize=many", { token });
 	});
 	assert.deepEqual(told, []);
 });
 
 test("a refusal is sent even when it cannot be told of, and the log says so", async () => {
 	isBroken = true;
-	const answer = await door.call("GET", "/v1/environments");
+	const answer = await refused(door.as().listEnvironments());
 	assert.equal(answer.status, 401);
 	assert.ok(
 		door.log.some(

@@ -1,8 +1,10 @@
 // The page and its worked examples: each of them is asked of the API, on things that are there for it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { answered } from "../support/answers.ts";
 import { type Door, openDoor } from "./door.ts";
 import {
+	askAny,
 	composeExample,
 	type Examples,
 	givenExamples,
@@ -18,7 +20,7 @@ before(async () => {
 after(() => door?.close());
 
 test("the page and all that it needs come from here, and may load nothing from elsewhere", async () => {
-	const page = await door.call("GET", "/docs");
+	const page = await door.sendRaw("GET", "/docs");
 	assert.equal(page.status, 200);
 	const policy = page.headers.get("content-security-policy") ?? "";
 	assert.match(policy, /default-src 'none'/);
@@ -29,16 +31,16 @@ test("the page and all that it needs come from here, and may load nothing from e
 	assert.ok(needed.length >= 3);
 	for (const path of needed) {
 		assert.match(path, /^\/docs\//);
-		const { status, text } = await door.call("GET", path);
+		const { status, text } = await door.sendRaw("GET", path);
 		assert.equal(status, 200, path);
 		assert.ok(text.length > 100, path);
 	}
 });
 
 test("the page begins with the document", async () => {
-	const { text } = await door.call("GET", "/docs/begin.js");
+	const { text } = await door.sendRaw("GET", "/docs/begin.js");
 	const [, path = ""] = /url: "([^"]+)"/.exec(text) ?? [];
-	assert.equal((await door.call("GET", path)).body.openapi, "3.1.0");
+	assert.equal((await door.sendRaw("GET", path)).body.openapi, "3.1.0");
 });
 
 test("nothing else of the package is had, and nothing but by GET", async () => {
@@ -47,8 +49,8 @@ test("nothing else of the package is had, and nothing but by GET", async () => {
 		"/docs/package.json",
 		"/docs/..%2fpackage.json",
 	])
-		assert.equal((await door.call("GET", path)).status, 404, path);
-	const { status, headers } = await door.call("POST", "/docs");
+		assert.equal((await door.sendRaw("GET", path)).status, 404, path);
+	const { status, headers } = await door.sendRaw("POST", "/docs");
 	assert.equal(status, 405);
 	assert.equal(headers.get("allow"), "GET, HEAD");
 });
@@ -63,14 +65,17 @@ function replaceIds(body: unknown, own: unknown): unknown {
 for (const { endpoint, role } of guarded) {
 	endpoint.examples?.forEach(({ summary, body }, i) => {
 		test(`${endpoint.name} does what its example says: ${summary}`, async () => {
-			const { path, body: own } = composeExample(given, endpoint);
+			const { asked, body: own } = composeExample(given, endpoint);
 			const person =
 				role === "platform-admin" ? door.platformAdmin : door[role];
-			const answer = await door.call(endpoint.method, path, {
-				token: person.token,
-				body: replaceIds(body, own),
-				headers: { "idempotency-key": `${endpoint.name}-${i}` },
-			});
+			const answer = await answered(
+				askAny(
+					person.client,
+					endpoint,
+					{ ...asked, body: replaceIds(body, own) },
+					{ idempotencyKey: `${endpoint.name}-${i}` },
+				),
+			);
 			const good = [endpoint.status, ...(endpoint.unneeded ? [200] : [])];
 			assert.ok(good.includes(answer.status as 200), answer.text);
 		});

@@ -1,5 +1,6 @@
 // The API on a free port, on a database of its own, with two tenants and someone of every role.
 import { randomBytes, randomUUID } from "node:crypto";
+import { type Client, connect, Problem } from "../../client/client.ts";
 import { makeCluster } from "../../src/cluster/connect.ts";
 import type { KeptBackup } from "../../src/domain/backup.ts";
 import type { EnvironmentId, OperationId } from "../../src/domain/ids.ts";
@@ -21,6 +22,7 @@ import {
 	loadEnvironment,
 	updateEnvironment,
 } from "../../src/store/environments.ts";
+import { type Answer, routes } from "../support/answers.ts";
 import {
 	createTestDatabase,
 	openTestDatabase,
@@ -37,9 +39,12 @@ import {
 import { loadOrdered } from "../support/ordered.ts";
 import { assertPromised } from "./promised.ts";
 
+export type { Answer };
+
 export interface Person {
 	readonly actor: Actor;
 	readonly token: string;
+	readonly client: Client;
 }
 
 export interface LogLine {
@@ -64,28 +69,23 @@ export interface Door {
 	/** An admin of another tenant, `globex`. */
 	readonly stranger: Person;
 	readonly platformAdmin: Person;
-	call(method: string, path: string, request?: CallOptions): Promise<Answer>;
+	/** The client of whoever has this token, or none; it asks once. What it is answered is held against the document. */
+	as(token?: string): Client;
+	/** For what the client refuses to send, or cannot show; `test/client/raw.test.ts` lists who may. */
+	sendRaw(method: string, path: string, request?: RawRequest): Promise<Answer>;
 	/** As a process does first that is told to stop. */
 	drain(): void;
 	closeServer(): Promise<void>;
 	close(): Promise<void>;
 }
 
-export interface CallOptions {
+export interface RawRequest {
 	readonly token?: string | undefined;
 	/** Sent as JSON. */
 	readonly body?: unknown;
 	/** Sent as it is. */
 	readonly raw?: string | Uint8Array;
 	readonly headers?: Readonly<Record<string, string>>;
-}
-
-export interface Answer {
-	readonly status: number;
-	readonly headers: Headers;
-	readonly text: string;
-	/** The JSON value of the body; {} if it has none. */
-	readonly body: Record<string, unknown>;
 }
 
 interface DoorOptions
@@ -139,15 +139,13 @@ export async function openDoorBeside(
 }
 
 interface House
-	extends Pick<
-		Door,
-		| "installation"
-		| "viewer"
-		| "operator"
-		| "admin"
-		| "stranger"
-		| "platformAdmin"
-	> {
+	extends Pick<Door, "installation">,
+		Readonly<
+			Record<
+				"viewer" | "operator" | "admin" | "stranger" | "platformAdmin",
+				Omit<Person, "client">
+			>
+		> {
 	readonly database: TestDatabase;
 }
 
@@ -156,7 +154,6 @@ async function serve(
 	house: House,
 ): Promise<Door> {
 	const { database, installation } = house;
-	const { viewer, operator, admin, stranger, platformAdmin } = house;
 	const { db } = database;
 	const log: LogLine[] = [];
 	const note = (level: LogLine["level"]) => (fields: object, message: string) =>
@@ -203,6 +200,12 @@ async function serve(
 	});
 	const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
 	const url = `http://127.0.0.1:${port}`;
+	const as = (token?: string) =>
+		connect({ url, token, attempts: 1, document: routes, fetch: askPromised });
+	const enter = (person: Omit<Person, "client">): Person => ({
+		...person,
+		client: as(person.token),
+	});
 	let isOpen = true;
 	const closeServer = async () => {
 		if (isOpen) await server.close();
@@ -216,13 +219,14 @@ async function serve(
 		installation,
 		log,
 		countFollowers: () => followers,
-		viewer,
-		operator,
-		admin,
-		stranger,
-		platformAdmin,
-		call: (method, path, request = {}) =>
-			call(`${url}${path}`, method, request),
+		viewer: enter(house.viewer),
+		operator: enter(house.operator),
+		admin: enter(house.admin),
+		stranger: enter(house.stranger),
+		platformAdmin: enter(house.platformAdmin),
+		as,
+		sendRaw: (method, path, request = {}) =>
+			sendRaw(`${url}${path}`, method, request),
 		drain: () => server.drain(),
 		closeServer,
 		async close() {
@@ -234,10 +238,24 @@ async function serve(
 	};
 }
 
-async function call(
+/** Streams are left to who reads them. */
+const askPromised: typeof fetch = async (input, init) => {
+	const response = await fetch(input, init);
+	const type = response.headers.get("content-type") ?? "";
+	if (type.startsWith("text/event-stream")) return response;
+	const text = await response.clone().text();
+	const { status, headers } = response;
+	const body = text === "" ? {} : JSON.parse(text);
+
+	const answer = { status, headers, text, body };
+	assertPromised(init?.method ?? "GET", new URL(String(input)), answer);
+	return response;
+};
+
+async function sendRaw(
 	url: string,
 	method: string,
-	request: CallOptions,
+	request: RawRequest,
 ): Promise<Answer> {
 	const body =
 		request.raw ??
@@ -357,8 +375,8 @@ export async function endOperation(db: Db, id: OperationId): Promise<void> {
 }
 
 /** The pointers of a problem's errors, sorted. */
-export function readPointers(answer: Answer): string[] {
-	const errors = answer.body.errors;
+export function readPointers(told: Answer | Problem): string[] {
+	const { errors } = told instanceof Problem ? told.document : told.body;
 	if (!Array.isArray(errors)) return [];
 	return errors.map((error: { pointer: string }) => error.pointer).sort();
 }

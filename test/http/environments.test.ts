@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { currentVersions } from "../../src/domain/blueprint.ts";
 import { parameters } from "../../src/domain/parameters.ts";
+import { answered, refused } from "../support/answers.ts";
 import {
 	type Door,
 	endOperation,
@@ -20,23 +21,19 @@ const names = (body: Record<string, unknown>) =>
 	(body.items as { name: string }[]).map((item) => item.name);
 
 test("an order that says only a name is answered with a queued operation", async () => {
-	const answer = await door.call("POST", "/v1/environments", {
-		token: door.operator.token,
+	const answer = await door.operator.client.createEnvironment({
 		body: { name: "qa-1" },
 	});
-	assert.equal(answer.status, 202);
-	assert.equal(answer.body.kind, "create");
-	assert.equal(answer.body.state, "queued");
-	assert.deepEqual(answer.body.revision, { from: null, to: 1 });
-	assert.equal(answer.body.requestedBy, "acme operator");
-	assert.deepEqual(door.installation.sent, [answer.body.id]);
+	assert.equal(answer.kind, "create");
+	assert.equal(answer.state, "queued");
+	assert.deepEqual(answer.revision, { from: null, to: 1 });
+	assert.equal(answer.requestedBy, "acme operator");
+	assert.deepEqual(door.installation.sent, [answer.id]);
 
-	const found = await door.call("GET", "/v1/environments/qa-1", {
-		token: door.viewer.token,
-	});
-	const { id, namespace, createdAt, updatedAt, ...rest } = found.body;
-	assert.equal(id, answer.body.environment);
-	assert.match(String(namespace), /^acme-qa-1-/);
+	const found = await door.viewer.client.findEnvironment({ id: "qa-1" });
+	const { id, namespace, createdAt, updatedAt, ...rest } = found;
+	assert.equal(id, answer.environment);
+	assert.match(namespace, /^acme-qa-1-/);
 	assert.ok(createdAt && updatedAt);
 	assert.deepEqual(rest, {
 		name: "qa-1",
@@ -66,43 +63,34 @@ test("an order that says only a name is answered with a queued operation", async
 		power: "on",
 		schedule: null,
 		nextTransition: null,
-		activeOperation: answer.body.id,
+		activeOperation: answer.id,
 	});
 });
 
 test("an environment is found by its id and, within the tenant, by its name", async () => {
 	const { environment } = await givenEnvironment(door, "by-name");
-	const byId = await door.call("GET", `/v1/environments/${environment.id}`, {
-		token: door.viewer.token,
-	});
-	const byName = await door.call("GET", "/v1/environments/by-name", {
-		token: door.viewer.token,
-	});
-	assert.equal(byId.status, 200);
-	assert.deepEqual(byName.body, byId.body);
+	const byId = await door.viewer.client.findEnvironment({ id: environment.id });
+	const byName = await door.viewer.client.findEnvironment({ id: "by-name" });
+	assert.deepEqual(byName, byId);
 });
 
 test("a platform admin sees every tenant's by id, and by name only its own", async () => {
 	const { environment } = await givenEnvironment(door, "for-admin");
-	const { token } = door.platformAdmin;
-	const byId = await door.call("GET", `/v1/environments/${environment.id}`, {
-		token,
-	});
-	assert.equal(byId.status, 200);
-	const byName = await door.call("GET", "/v1/environments/for-admin", {
-		token,
-	});
+	await door.platformAdmin.client.findEnvironment({ id: environment.id });
+	const byName = await refused(
+		door.platformAdmin.client.findEnvironment({ id: "for-admin" }),
+	);
 	assert.equal(byName.status, 404);
-	const list = await door.call("GET", "/v1/environments?name=for-admin", {
-		token,
+	const list = await door.platformAdmin.client.listEnvironments({
+		name: "for-admin",
 	});
-	assert.deepEqual(names(list.body), ["for-admin"]);
+	assert.deepEqual(names(list), ["for-admin"]);
 });
 
 test("a name that is taken is a conflict, and free for another tenant", async () => {
 	await givenEnvironment(door, "taken");
 	const order = (token: string) =>
-		door.call("POST", "/v1/environments", { token, body: { name: "taken" } });
+		answered(door.as(token).createEnvironment({ body: { name: "taken" } }));
 	const answer = await order(door.operator.token);
 	assert.equal(answer.status, 409);
 	assert.equal(answer.body.code, "conflict");
@@ -112,36 +100,33 @@ test("a name that is taken is a conflict, and free for another tenant", async ()
 
 test("labels and description change without an operation; what is not sent stays", async () => {
 	const { environment } = await givenEnvironment(door);
-	const path = `/v1/environments/${environment.id}`;
-	const { token } = door.operator;
-	const first = await door.call("PATCH", path, {
-		token,
+	await door.operator.client.describeEnvironment({
+		id: environment.id,
 		body: { labels: { team: "red", a: "1" }, description: "first" },
 	});
-	assert.equal(first.status, 200);
-	const second = await door.call("PATCH", path, {
-		token,
+	const second = await door.operator.client.describeEnvironment({
+		id: environment.id,
 		body: { labels: { team: "blue" } },
 	});
-	assert.deepEqual(second.body.labels, { team: "blue" });
-	assert.equal(second.body.description, "first");
-	assert.equal(second.body.desiredRevision, 1);
+	assert.deepEqual(second.labels, { team: "blue" });
+	assert.equal(second.description, "first");
+	assert.equal(second.desiredRevision, 1);
 });
 
 test("a change of nothing, or of what needs an operation, is refused", async () => {
 	const { environment } = await givenEnvironment(door);
-	for (const [body, pointers] of [
-		[{}, [""]],
-		[{ size: "ha", name: "x" }, ["", "/name", "/size"]],
-	] as const) {
-		const answer = await door.call(
-			"PATCH",
-			`/v1/environments/${environment.id}`,
-			{ token: door.operator.token, body },
-		);
-		assert.equal(answer.status, 400);
-		assert.deepEqual(readPointers(answer), pointers);
-	}
+	const nothing = await refused(
+		door.operator.client.describeEnvironment({ id: environment.id, body: {} }),
+	);
+	assert.equal(nothing.status, 400);
+	assert.deepEqual(readPointers(nothing), [""]);
+	const answer = await door.sendRaw(
+		"PATCH",
+		`/v1/environments/${environment.id}`,
+		{ token: door.operator.token, body: { size: "ha", name: "x" } },
+	);
+	assert.equal(answer.status, 400);
+	assert.deepEqual(readPointers(answer), ["", "/name", "/size"]);
 });
 
 test("destroying waits in line, and asked twice it is the same operation", async () => {
@@ -152,9 +137,7 @@ test("destroying waits in line, and asked twice it is the same operation", async
 		.where("id", "=", operation.id)
 		.execute();
 	const destroy = () =>
-		door.call("DELETE", `/v1/environments/${environment.id}`, {
-			token: door.operator.token,
-		});
+		answered(door.operator.client.destroyEnvironment({ id: environment.id }));
 	const first = await destroy();
 	assert.equal(first.status, 202);
 	assert.equal(first.body.kind, "destroy");
@@ -167,29 +150,25 @@ test("destroying waits in line, and asked twice it is the same operation", async
 	});
 	assert.equal((await destroy()).body.id, first.body.id);
 
-	const list = await door.call(
-		"GET",
-		`/v1/environments/${environment.id}/operations`,
-		{ token: door.viewer.token },
-	);
+	const list = await door.viewer.client.listOperations({ id: environment.id });
 	assert.deepEqual(
-		(list.body.items as { kind: string }[]).map(({ kind }) => kind),
+		(list.items as { kind: string }[]).map(({ kind }) => kind),
 		["destroy", "create"],
 	);
-	const found = await door.call("GET", `/v1/environments/${environment.id}`, {
-		token: door.viewer.token,
+	const found = await door.viewer.client.findEnvironment({
+		id: environment.id,
 	});
-	assert.equal(found.body.activeOperation, operation.id);
-	assert.equal(found.body.lifecycle, "destroying");
+	assert.equal(found.activeOperation, operation.id);
+	assert.equal(found.lifecycle, "destroying");
 });
 
 test("an environment without open operations has no active one", async () => {
 	const { environment, operation } = await givenEnvironment(door);
 	await endOperation(door.db, operation.id);
-	const found = await door.call("GET", `/v1/environments/${environment.id}`, {
-		token: door.viewer.token,
+	const found = await door.viewer.client.findEnvironment({
+		id: environment.id,
 	});
-	assert.equal(found.body.activeOperation, null);
+	assert.equal(found.activeOperation, null);
 });
 
 test("the list is filtered by name, lifecycle and every label that is named", async () => {
@@ -200,8 +179,7 @@ test("the list is filtered by name, lifecycle and every label that is named", as
 		["blue-1", { team: "blue", tier: "qa" }],
 	] as const) {
 		const body = { name, labels };
-		const answer = await door.call("POST", "/v1/environments", { token, body });
-		assert.equal(answer.status, 202);
+		await door.operator.client.createEnvironment({ body });
 	}
 	for (const [query, expected] of [
 		["label=team=red", ["red-2", "red-1"]],
@@ -212,7 +190,7 @@ test("the list is filtered by name, lifecycle and every label that is named", as
 		["label=team=red&health=unknown", ["red-2", "red-1"]],
 		["label=team=red&health=degraded", []],
 	] as const) {
-		const answer = await door.call("GET", `/v1/environments?${query}`, {
+		const answer = await door.sendRaw("GET", `/v1/environments?${query}`, {
 			token,
 		});
 		assert.deepEqual(names(answer.body), expected, query);
@@ -229,7 +207,7 @@ test("the list has destroyed environments only when they are asked for", async (
 	const list = async (query: string) =>
 		names(
 			(
-				await door.call("GET", `/v1/environments?name=gone${query}`, {
+				await door.sendRaw("GET", `/v1/environments?name=gone${query}`, {
 					token: door.viewer.token,
 				})
 			).body,
@@ -239,24 +217,17 @@ test("the list has destroyed environments only when they are asked for", async (
 });
 
 test("another tenant's environments are in nobody else's list", async () => {
-	const { token } = door.stranger;
 	const body = { name: "globex-only" };
-	await door.call("POST", "/v1/environments", { token, body });
-	const answer = await door.call("GET", "/v1/environments?pageSize=200", {
-		token: door.admin.token,
-	});
-	assert.ok(!names(answer.body).includes("globex-only"));
-	assert.ok(!answer.text.includes("globex"));
+	await door.stranger.client.createEnvironment({ body });
+	const answer = await door.admin.client.listEnvironments({ pageSize: 200 });
+	assert.ok(!names(answer).includes("globex-only"));
+	assert.ok(!JSON.stringify(answer).includes("globex"));
 });
 
 test("revisions tell what was ordered", async () => {
 	const { environment } = await givenEnvironment(door);
-	const answer = await door.call(
-		"GET",
-		`/v1/environments/${environment.id}/revisions`,
-		{ token: door.viewer.token },
-	);
-	const [revision] = answer.body.items as Record<string, unknown>[];
+	const answer = await door.viewer.client.listRevisions({ id: environment.id });
+	const [revision] = answer.items as Record<string, unknown>[];
 	assert.ok(revision);
 	const { createdAt, ...rest } = revision;
 	assert.ok(createdAt);
@@ -282,7 +253,7 @@ test("no secret of an environment is in any answer about it", async () => {
 		`/v1/operations/${operation.id}`,
 		"/v1/targets",
 	]) {
-		const answer = await door.call("GET", path, { token });
+		const answer = await door.sendRaw("GET", path, { token });
 		assert.equal(answer.status, 200);
 		assert.doesNotMatch(answer.text, /secret|password|kubeconfig|apiVersion:/i);
 	}

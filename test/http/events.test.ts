@@ -30,7 +30,7 @@ interface EventsPage {
 }
 
 async function read(path: string): Promise<EventsPage> {
-	const answer = await door.call("GET", path, { token: door.viewer.token });
+	const answer = await door.sendRaw("GET", path, { token: door.viewer.token });
 	assert.equal(answer.status, 200, answer.text);
 	return answer.body as unknown as EventsPage;
 }
@@ -82,7 +82,7 @@ test("pages follow one another by their token", async () => {
 
 test("a caller who accepts anything gets a page and no stream", async () => {
 	for (const accept of ["*/*", "application/json", "text/html"]) {
-		const answer = await door.call(
+		const answer = await door.sendRaw(
 			"GET",
 			`/v1/operations/${operation.id}/events`,
 			{ token: door.viewer.token, headers: { accept } },
@@ -92,7 +92,7 @@ test("a caller who accepts anything gets a page and no stream", async () => {
 });
 
 test("the head of a log is asked for without opening a stream", async () => {
-	const answer = await door.call(
+	const answer = await door.sendRaw(
 		"HEAD",
 		`/v1/environments/${operation.environment}/events`,
 		{ token: door.viewer.token, headers: { accept: "text/event-stream" } },

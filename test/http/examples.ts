@@ -1,4 +1,6 @@
 // Of each endpoint one request that succeeds, on things of acme's that are there for it.
+import assert from "node:assert/strict";
+import type { CallOptions, Client, Reply } from "../../client/client.ts";
 import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import type { RolloutId } from "../../src/domain/ids.ts";
@@ -228,6 +230,14 @@ export function composeExample(
 	id?: string,
 ) {
 	const example = examples[endpoint.name] ?? {};
+	const { body, code, delivery } = example;
+	const asked = {
+		id: id ?? example.id,
+		name: id ?? example.name ?? "0.6.0",
+		code,
+		delivery,
+	};
+	const names = Object.keys(endpoint.params?.shape ?? {});
 	return {
 		path: endpoint.path
 			.replace("{id}", id ?? example.id ?? "")
@@ -235,7 +245,13 @@ export function composeExample(
 			.replace("{code}", example.code ?? "")
 			.replace("{delivery}", example.delivery ?? ""),
 		id: example.id ?? example.name,
-		body: example.body,
+		body,
+		asked: {
+			...Object.fromEntries(
+				Object.entries(asked).filter(([name]) => names.includes(name)),
+			),
+			...(body !== undefined && { body }),
+		},
 	};
 }
 
@@ -245,3 +261,15 @@ export const guarded = api.flatMap((endpoint) =>
 		? []
 		: [{ endpoint, role: leastRoles[endpoint.permission] as Role }],
 );
+
+/** What is found when it runs: types know of each endpoint what it is asked, and of none what all are. */
+export const askAny = (
+	client: Client,
+	{ name }: Endpoint,
+	asked: object,
+	options?: CallOptions,
+): Reply<unknown> =>
+	(client as unknown as Record<string, AnyCall>)[name]?.(asked, options) ??
+	assert.fail(name);
+
+type AnyCall = (asked: object, options?: CallOptions) => Reply<unknown>;

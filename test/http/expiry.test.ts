@@ -1,6 +1,7 @@
 // A time to live at the door: what is said of it in an order, a tenant's settings, a change and an extension.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { answered, refused } from "../support/answers.ts";
 import {
 	type Door,
 	givenEnvironment,
@@ -16,19 +17,16 @@ before(async () => {
 after(() => door.close());
 
 const order = (body: object, token = door.operator.token) =>
-	door.call("POST", "/v1/environments", { token, body });
+	door.sendRaw("POST", "/v1/environments", { token, body });
 const find = async (name: string, token = door.viewer.token) =>
-	(await door.call("GET", `/v1/environments/${name}`, { token })).body;
+	await door.as(token).findEnvironment({ id: name });
 const extend = (name: string, body: unknown) =>
-	door.call("POST", `/v1/environments/${name}:extend`, {
+	door.sendRaw("POST", `/v1/environments/${name}:extend`, {
 		token: door.operator.token,
 		body,
 	});
 const settle = (body: object) =>
-	door.call("PATCH", "/v1/tenants/globex", {
-		token: door.platformAdmin.token,
-		body,
-	});
+	answered(door.platformAdmin.client.changeTenant({ name: "globex", body }));
 const hoursFrom = (later: unknown, earlier: unknown) =>
 	Math.round(
 		(Date.parse(String(later)) - Date.parse(String(earlier))) / 3_600_000,
@@ -82,15 +80,15 @@ test("a tenant's default and maximum hold for its orders and extensions", async 
 	assert.equal(hoursFrom(found.expiresAt, found.createdAt), 24);
 	assert.equal(found.failureTtl, "3h");
 	for (const ttl of ["49h", null]) {
-		const refused = await order({ name: "too-long", ttl }, token);
-		assert.equal(refused.status, 400);
-		assert.deepEqual(readPointers(refused), ["/ttl"]);
-		assert.equal(refused.body.untouched, "Nothing was ordered.");
+		const ordered = await order({ name: "too-long", ttl }, token);
+		assert.equal(ordered.status, 400);
+		assert.deepEqual(readPointers(ordered), ["/ttl"]);
+		assert.equal(ordered.body.untouched, "Nothing was ordered.");
 		for (const caller of [door.stranger, door.platformAdmin]) {
-			const extended = await door.call(
-				"POST",
-				`/v1/environments/${found.id}:extend`,
-				{ token: caller.token, body: { ttl } },
+			const extended = await refused(
+				door
+					.as(caller.token)
+					.extendEnvironment({ id: found.id, body: { ttl } }),
 			);
 			assert.equal(extended.status, 400);
 			assert.deepEqual(readPointers(extended), ["/ttl"]);
@@ -118,12 +116,7 @@ test("an extension is answered with the environment and its new time", async () 
 	assert.equal(hoursFrom(answer.body.expiresAt, new Date()), 72);
 	const lasting = await extend(environment.name, { ttl: null });
 	assert.equal(lasting.body.expiresAt, null);
-	const events = await door.call(
-		"GET",
-		`/v1/environments/${environment.id}/events`,
-		{ token: door.viewer.token },
-	);
-	assert.equal(events.status, 200, events.text);
+	await door.viewer.client.listEnvironmentEvents({ id: environment.id });
 });
 
 test("an extension that does not say how long, or says it wrongly, is refused", async () => {
@@ -137,9 +130,7 @@ test("an extension that does not say how long, or says it wrongly, is refused", 
 
 test("what is being destroyed is not extended", async () => {
 	const environment = await givenReadyEnvironment(door);
-	await door.call("DELETE", `/v1/environments/${environment.id}`, {
-		token: door.operator.token,
-	});
+	await door.operator.client.destroyEnvironment({ id: environment.id });
 	const answer = await extend(environment.id, { ttl: "3d" });
 	assert.equal(answer.status, 409);
 	assert.equal(answer.body.detail, "It is being destroyed.");
@@ -150,10 +141,7 @@ test("what comes at the end, and after a failure, is changed without an operatio
 	await order({ name: "changed", ttl: "1h", failureTtl: "1h" });
 	const before = await find("changed");
 	const change = (body: object) =>
-		door.call("PATCH", "/v1/environments/changed", {
-			token: door.operator.token,
-			body,
-		});
+		answered(door.operator.client.describeEnvironment({ id: "changed", body }));
 	const first = await change({ onExpiry: "hibernate" });
 	assert.equal(first.status, 200, first.text);
 	assert.deepEqual(

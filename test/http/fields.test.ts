@@ -14,7 +14,7 @@ before(async () => {
 after(() => door?.close());
 
 const ask = (path: string) =>
-	door.call("GET", path, { token: door.viewer.token });
+	door.sendRaw("GET", path, { token: door.viewer.token });
 
 type Item = Readonly<Record<string, unknown>>;
 

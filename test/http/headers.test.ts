@@ -1,6 +1,7 @@
 // What browsers are told, and whose pages may read the API's answers.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { answered } from "../support/answers.ts";
 import { type Door, openDoor } from "./door.ts";
 
 const portal = "https://portal.example.com";
@@ -19,7 +20,7 @@ after(async () => {
 
 test("every answer tells browsers to keep, guess, load and embed nothing", async () => {
 	for (const path of ["/healthz", "/v1/nothing", "/v1/environments", "/%"]) {
-		const { headers } = await door.call("GET", path);
+		const { headers } = await door.sendRaw("GET", path);
 		for (const [name, value] of [
 			["cache-control", "no-store"],
 			["content-security-policy", "default-src 'none'; frame-ancestors 'none'"],
@@ -38,7 +39,7 @@ test("every answer tells browsers to keep, guess, load and embed nothing", async
 });
 
 const preflight = (at: Door, origin: string, headers = "authorization") =>
-	at.call("OPTIONS", "/v1/environments", {
+	at.sendRaw("OPTIONS", "/v1/environments", {
 		headers: {
 			origin,
 			"access-control-request-method": "POST",
@@ -73,10 +74,9 @@ test("a page of an origin that is named may call with all that the API takes, an
 	);
 
 	for (const token of [shared.viewer.token, "wrong"]) {
-		const answer = await shared.call("GET", "/v1/environments", {
-			token,
-			headers: { origin: portal },
-		});
+		const answer = await answered(
+			shared.as(token).listEnvironments({}, { headers: { origin: portal } }),
+		);
 		assert.equal(
 			answer.headers.get("access-control-allow-origin"),
 			portal,
@@ -107,7 +107,9 @@ test("a page of another origin is told nothing that would let it read", async ()
 	] as const) {
 		const asked = await preflight(at, origin);
 		assert.equal(asked.status, 405, origin);
-		const answer = await at.call("GET", "/healthz", { headers: { origin } });
+		const answer = await answered(
+			at.as().checkAlive({}, { headers: { origin } }),
+		);
 		for (const { headers } of [asked, answer])
 			for (const name of headers.keys())
 				assert.ok(!name.startsWith("access-control-"), `${origin}: ${name}`);
@@ -115,8 +117,8 @@ test("a page of another origin is told nothing that would let it read", async ()
 });
 
 test("whom an answer is for is told to caches also where nobody's page asked", async () => {
-	const own = await shared.call("GET", "/healthz");
+	const own = await answered(shared.as().checkAlive());
 	assert.match(own.headers.get("vary") ?? "", /\bOrigin\b/);
-	const other = await door.call("GET", "/healthz");
+	const other = await answered(door.as().checkAlive());
 	assert.equal(other.headers.get("vary")?.includes("Origin") ?? false, false);
 });

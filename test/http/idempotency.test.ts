@@ -32,7 +32,7 @@ interface Order {
 }
 
 function order(key: string, { token, body, at, headers }: Order = {}) {
-	return (at ?? door).call("POST", "/v1/environments", {
+	return (at ?? door).sendRaw("POST", "/v1/environments", {
 		token: token ?? door.operator.token,
 		body,
 		headers: { "idempotency-key": key, ...headers },
@@ -88,7 +88,7 @@ test("a repeat is answered word for word, however its JSON and its key are writt
 	const key = randomUUID();
 	const headers = { "content-type": "application/json" };
 	const send = (raw: string, written: string) =>
-		door.call("POST", "/v1/environments", {
+		door.sendRaw("POST", "/v1/environments", {
 			token: door.operator.token,
 			raw,
 			headers: { ...headers, "idempotency-key": written },
@@ -121,7 +121,7 @@ test("the same key for another thing, or another query, is refused", async () =>
 		(await givenEnvironment(door)).environment.id,
 	];
 	const destroy = (path: string) =>
-		door.call("DELETE", `/v1/environments/${path}`, { token, headers: key });
+		door.sendRaw("DELETE", `/v1/environments/${path}`, { token, headers: key });
 	assert.equal((await destroy(one)).status, 202);
 	assert.equal((await destroy(two)).status, 422);
 	assert.equal((await destroy(`${one}?keepBackups=true`)).status, 422);
@@ -136,7 +136,7 @@ test("another tenant, and another route, have the same key for themselves", asyn
 	assert.equal(theirs.status, 202);
 	assert.equal(isReplayed(theirs), false);
 	assert.notEqual(theirs.body.id, ours.body.id);
-	const cancelled = await door.call(
+	const cancelled = await door.sendRaw(
 		"POST",
 		`/v1/operations/${ours.body.id}:cancel`,
 		{ token: door.operator.token, headers: { "idempotency-key": key } },
@@ -211,7 +211,7 @@ test("a token that was made is shown again to who repeats the request, and lies 
 	const { token: caller } = door.admin;
 	const headers = { "idempotency-key": randomUUID() };
 	const make = () =>
-		door.call("POST", "/v1/tokens", {
+		door.sendRaw("POST", "/v1/tokens", {
 			token: caller,
 			body: { name: "lost on the way", role: "viewer" },
 			headers,
@@ -238,7 +238,7 @@ test("an answer that has no body, and one of nothing to do, are repeated as well
 	const { id } = await givenReadyEnvironment(door);
 	const headers = { "idempotency-key": randomUUID() };
 	const wake = () =>
-		door.call("POST", `/v1/environments/${id}:wake`, {
+		door.sendRaw("POST", `/v1/environments/${id}:wake`, {
 			token: door.operator.token,
 			headers,
 		});
@@ -251,7 +251,7 @@ test("an answer that has no body, and one of nothing to do, are repeated as well
 
 	const spare = await givenActor(door.db, "acme", "viewer");
 	const revoke = () =>
-		door.call("DELETE", `/v1/tokens/${spare.actor.token}`, {
+		door.sendRaw("DELETE", `/v1/tokens/${spare.actor.token}`, {
 			token: door.admin.token,
 			headers,
 		});
@@ -334,7 +334,7 @@ test("every mutation can have a key, and is answered the same twice", async (t) 
 		const { path, body } = composeExample(examples, endpoint);
 		const { token } = role === "platform-admin" ? own.platformAdmin : own[role];
 		const send = () =>
-			own.call(endpoint.method, path, {
+			own.sendRaw(endpoint.method, path, {
 				token,
 				body,
 				headers: { "idempotency-key": endpoint.name },

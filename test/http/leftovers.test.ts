@@ -19,6 +19,7 @@ import { Failure } from "../../src/failure.ts";
 import { registerTarget } from "../../src/operations/target.ts";
 import { createStack } from "../../src/store/state.ts";
 import { createCheckpoint } from "../../src/store/state-checkpoints.ts";
+import { refused } from "../support/answers.ts";
 import { makeScriptedWorld } from "../support/engine.ts";
 import { type Door, endOperation, givenEnvironment, openDoor } from "./door.ts";
 
@@ -121,7 +122,7 @@ interface Item {
 
 async function look(environment?: string) {
 	const query = environment === undefined ? "" : `?environment=${environment}`;
-	const { status, body, text } = await door.call(
+	const { status, body, text } = await door.sendRaw(
 		"GET",
 		`/v1/leftovers${query}`,
 		{ token: door.platformAdmin.token },
@@ -279,9 +280,9 @@ test("one environment can be asked for: nothing else is looked at", async () => 
 });
 
 test("an environment that nobody ordered is not found", async () => {
-	const answer = await door.call("GET", `/v1/leftovers?environment=${gone}`, {
-		token: door.platformAdmin.token,
-	});
+	const answer = await refused(
+		door.platformAdmin.client.listLeftovers({ environment: gone }),
+	);
 	assert.equal(answer.status, 404);
 });
 

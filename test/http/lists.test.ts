@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import { environmentSorts } from "../../src/domain/environment.ts";
+import { refused } from "../support/answers.ts";
 import { type Door, givenEnvironment, openDoor } from "./door.ts";
 
 let door: Door;
@@ -10,8 +11,8 @@ before(async () => {
 	door = await openDoor();
 	for (const name of ["delta", "alpha", "charlie", "bravo"])
 		await givenEnvironment(door, name);
-	await door.call("PATCH", "/v1/environments/charlie", {
-		token: door.operator.token,
+	await door.operator.client.describeEnvironment({
+		id: "charlie",
 		body: { description: "changed last", labels: { team: "a" } },
 	});
 });
@@ -32,7 +33,7 @@ async function list(
 	const items: Item[] = [];
 	let next = "";
 	do {
-		const { status, body, text } = await door.call(
+		const { status, body, text } = await door.sendRaw(
 			"GET",
 			`${path}?pageSize=1${query}${next}`,
 			{ token },
@@ -70,17 +71,15 @@ test("environments are filtered by what is wished for them", async () => {
 });
 
 test("a page's token opens no list that is sorted otherwise", async () => {
-	const first = await door.call(
-		"GET",
-		"/v1/environments?pageSize=1&sort=name",
-		{
-			token: door.viewer.token,
-		},
-	);
-	const other = await door.call(
-		"GET",
-		`/v1/environments?pageSize=1&pageToken=${first.body.nextPageToken}`,
-		{ token: door.viewer.token },
+	const first = await door.viewer.client.listEnvironments({
+		pageSize: 1,
+		sort: "name",
+	});
+	const other = await refused(
+		door.viewer.client.listEnvironments({
+			pageSize: 1,
+			pageToken: String(first.nextPageToken),
+		}),
 	);
 	assert.equal(other.status, 400);
 });
@@ -97,22 +96,19 @@ test("a tenant's operations are listed over all environments, newest first, filt
 	assert.equal(one?.id, all[2]?.id);
 	assert.deepEqual(await list(path, "", door.stranger.token), []);
 	assert.deepEqual(await list(path, "", door.platformAdmin.token), all);
-	const foreign = await door.call(
-		"GET",
-		`${path}?environment=${one?.environment}`,
-		{
-			token: door.stranger.token,
-		},
+	const foreign = await refused(
+		door.stranger.client.listAllOperations({
+			environment: String(one?.environment),
+		}),
 	);
 	assert.equal(foreign.status, 404);
 });
 
 test("a token that is for some environments is shown no other's operations", async () => {
-	const { body } = await door.call("POST", "/v1/tokens", {
-		token: door.admin.token,
+	const body = await door.admin.client.createToken({
 		body: { name: "narrow", role: "viewer", environments: "al*" },
 	});
-	const token = String(body.token);
+	const token = body.token;
 	const shown = await list("/v1/operations", "", token);
 	assert.deepEqual(shown, await list("/v1/operations", "&environment=alpha"));
 });

@@ -13,6 +13,7 @@ import { Failure, failureCodes } from "../../src/failure.ts";
 import { openMetricsServer } from "../../src/http/metrics.ts";
 import { collectProcess } from "../../src/metrics.ts";
 import { openDatabase } from "../../src/store/db.ts";
+import { answered } from "../support/answers.ts";
 import { attempt } from "../support/attempt.ts";
 import { makeScriptedWorld } from "../support/engine.ts";
 import { countRise, parseMetrics, readMetric } from "../support/metrics.ts";
@@ -38,7 +39,7 @@ const requestsOf = (
 ) => countRise("impresario_http_requests_total", labels, work);
 
 test("it is told to whoever asks, in the text format of Prometheus, and only read", async () => {
-	const answer = await door.call("GET", "/metrics");
+	const answer = await door.sendRaw("GET", "/metrics");
 	assert.equal(answer.status, 200);
 	assert.equal(
 		answer.headers.get("content-type"),
@@ -52,7 +53,7 @@ test("it is told to whoever asks, in the text format of Prometheus, and only rea
 		"process_resident_memory_bytes",
 	])
 		assert.ok(names.has(name), name);
-	const refused = await door.call("POST", "/metrics");
+	const refused = await door.sendRaw("POST", "/metrics");
 	assert.equal(refused.status, 405);
 	assert.equal(refused.headers.get("allow"), "GET, HEAD");
 });
@@ -61,9 +62,7 @@ test("a request is counted under its endpoint's name, with the class of its stat
 	const labels = { route: "findEnvironment", method: "GET", status: "4xx" };
 	const timed = { route: "findEnvironment", method: "GET" };
 	const ask = () =>
-		door.call("GET", "/v1/environments/env_nowhere", {
-			token: door.viewer.token,
-		});
+		answered(door.viewer.client.findEnvironment({ id: "env_nowhere" }));
 	assert.equal(await requestsOf(labels, ask), 1);
 	assert.equal(
 		await countRise(
@@ -87,7 +86,7 @@ test("paths that nobody knows are one route, and methods that nobody uses one me
 	const unknown = { route: "unknown", status: "4xx" };
 	const askAll = async () => {
 		for (const path of ["/a", "/b/c", "/V1/environments", "/%00", "/v1/%ff"])
-			await door.call("GET", path);
+			await door.sendRaw("GET", path);
 		for (const method of ["PROPFIND", "M-SEARCH", "SUBSCRIBE"]) {
 			const socket = connect(door.port, "127.0.0.1");
 			socket.end(
@@ -148,9 +147,9 @@ test("a stream is counted while it is open, and its length is no duration of a r
 test("a request that waits for news is counted, and its wait is no duration", async () => {
 	const { operation } = await givenEnvironment(door);
 	const ask = () =>
-		door.call("GET", `/v1/operations/${operation.id}?wait=1s`, {
-			token: door.viewer.token,
-		});
+		answered(
+			door.viewer.client.findOperation({ id: operation.id, wait: "1s" }),
+		);
 	const counted = { route: "findOperation", status: "2xx" };
 	const timed = { route: "findOperation" };
 	let durations = -1;
@@ -173,7 +172,7 @@ test("the queue is told as it is in the database, by any process, which is not a
 			.set({ created_at: new Date(Date.now() - 90_000) })
 			.execute();
 		const read = async (asked: Door) => {
-			const { text } = await asked.call("GET", "/metrics");
+			const { text } = await asked.sendRaw("GET", "/metrics");
 			const all = parseMetrics(text);
 			return (name: string) =>
 				all.find((sample) => sample.name === `impresario_${name}`)?.value;
@@ -235,7 +234,7 @@ test("on a port of its own it is there and nowhere else", async () => {
 			fetch(`http://127.0.0.1:${server.port}${path}`);
 		assert.equal((await ask("/metrics?x=1")).status, 200);
 		assert.equal((await ask("/v1/environments")).status, 404);
-		assert.equal((await beside.call("GET", "/metrics")).status, 404);
+		assert.equal((await beside.sendRaw("GET", "/metrics")).status, 404);
 		await assert.rejects(
 			openMetricsServer({ db: door.db, host: "127.0.0.1", port: server.port }),
 			(error) => error instanceof Failure && error.code === "not_set_up",
@@ -275,14 +274,14 @@ const allowed: Readonly<Record<string, readonly string[] | RegExp>> = {
 
 test("no label says anything that is not on a list of its own", async () => {
 	for (const { endpoint } of api.map((one) => ({ endpoint: one })))
-		await door.call(
+		await door.sendRaw(
 			endpoint.method,
 			endpoint.path.replace(/\{\w+\}/, "thing-of-a-caller"),
 			{ token: door.operator.token, body: endpoint.body && {} },
 		);
 	const { operation } = await givenEnvironment(door);
 	await attempt(door.installation, makeScriptedWorld(), operation.id);
-	const { text } = await door.call("GET", "/metrics");
+	const { text } = await door.sendRaw("GET", "/metrics");
 	const samples = parseMetrics(text);
 	const wrong = samples.flatMap(({ name, labels }) =>
 		Object.entries(labels).flatMap(([label, value]) => {

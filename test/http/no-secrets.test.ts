@@ -11,7 +11,7 @@ import { createTokenText } from "../../src/domain/token.ts";
 import { registerTarget } from "../../src/operations/target.ts";
 import { attempt } from "../support/attempt.ts";
 import { makeScriptedWorld } from "../support/engine.ts";
-import { type Answer, type CallOptions, type Door, openDoor } from "./door.ts";
+import { type Answer, type Door, openDoor, type RawRequest } from "./door.ts";
 import { composeExample, type Examples, givenExamples } from "./examples.ts";
 
 /** What a stranger may have in mind for a password: plain text that no other text holds by chance. */
@@ -84,9 +84,9 @@ after(() => door.close());
 async function call(
 	method: string,
 	path: string,
-	request: CallOptions = {},
+	request: RawRequest = {},
 ): Promise<Answer> {
-	const answer = await door.call(method, path, {
+	const answer = await door.sendRaw(method, path, {
 		...request,
 		headers: { cookie: `session=${planted.cookie}`, ...request.headers },
 	});

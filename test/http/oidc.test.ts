@@ -5,6 +5,7 @@ import type { JWTPayload } from "jose";
 import { issuers } from "../../src/domain/identity.ts";
 import { makeVerifier } from "../../src/http/oidc.ts";
 import { deleteIdentityRule } from "../../src/store/identity-rules.ts";
+import { answered, refused } from "../support/answers.ts";
 import {
 	audience,
 	createKey,
@@ -36,10 +37,14 @@ after(async () => {
 });
 
 async function givenRule(rule: object): Promise<string> {
-	const { status, body, text } = await door.call("POST", "/v1/identity-rules", {
-		token: door.platformAdmin.token,
-		body: { issuer: issuer.url, tenant: "acme", ...rule },
-	});
+	const { status, body, text } = await door.sendRaw(
+		"POST",
+		"/v1/identity-rules",
+		{
+			token: door.platformAdmin.token,
+			body: { issuer: issuer.url, tenant: "acme", ...rule },
+		},
+	);
 	assert.equal(status, 201, text);
 	return String(body.id);
 }
@@ -56,50 +61,44 @@ const person = {
 };
 
 const list = (token: string): Promise<Answer> =>
-	door.call("GET", "/v1/environments", { token });
+	answered(door.as(token).listEnvironments());
 
 test("a CI job orders an environment as its rule says, and is named by its subject", async () => {
 	const token = await issuer.sign(job);
-	const answer = await door.call("POST", "/v1/environments", {
-		token,
-		body: { name: "ci-1" },
-	});
-	assert.equal(answer.status, 202, answer.text);
-	assert.equal(answer.body.requestedBy, job.sub);
-	const outside = await door.call("POST", "/v1/environments", {
-		token,
-		body: { name: "prod" },
-	});
+	const answer = await door
+		.as(token)
+		.createEnvironment({ body: { name: "ci-1" } });
+	assert.equal(answer.requestedBy, job.sub);
+	const outside = await refused(
+		door.as(token).createEnvironment({ body: { name: "prod" } }),
+	);
 	assert.equal(outside.status, 403);
-	assert.match(outside.text, /ci-\*/);
+	assert.match(JSON.stringify(outside.document), /ci-\*/);
 });
 
 test("a person is let in by one of the groups, and named by the e-mail address", async () => {
 	const id = await givenRule({ claims: { sub: "u-18" }, role: "operator" });
 	const token = await issuer.sign({ ...person, sub: "u-18" });
-	const answer = await door.call("POST", "/v1/environments", {
-		token,
-		body: { name: "of-a-person" },
-	});
-	assert.equal(answer.body.requestedBy, person.email);
+	const answer = await door
+		.as(token)
+		.createEnvironment({ body: { name: "of-a-person" } });
+	assert.equal(answer.requestedBy, person.email);
 	await deleteIdentityRule(door.db, id);
 	// The rule of the group is left, and it makes a viewer.
 	assert.equal((await list(token)).status, 200);
-	const again = await door.call("POST", "/v1/environments", {
-		token,
-		body: { name: "another" },
-	});
+	const again = await refused(
+		door.as(token).createEnvironment({ body: { name: "another" } }),
+	);
 	assert.equal(again.status, 403);
 });
 
 test("an address that the issuer does not vouch for names nobody", async () => {
 	const id = await givenRule({ claims: { sub: "u-19" }, role: "operator" });
 	const claims = { ...person, sub: "u-19", email_verified: false };
-	const answer = await door.call("POST", "/v1/environments", {
-		token: await issuer.sign(claims),
-		body: { name: "of-a-subject" },
-	});
-	assert.equal(answer.body.requestedBy, "u-19");
+	const answer = await door
+		.as(await issuer.sign(claims))
+		.createEnvironment({ body: { name: "of-a-subject" } });
+	assert.equal(answer.requestedBy, "u-19");
 	await deleteIdentityRule(door.db, id);
 });
 
@@ -109,8 +108,7 @@ test("of several rules that fit, the one with the highest role counts", async ()
 		await givenRule({ claims: { sub: "u-20" }, role: "operator" }),
 	];
 	const token = await issuer.sign({ ...person, sub: "u-20" });
-	const answer = await door.call("GET", "/v1/tokens", { token });
-	assert.equal(answer.status, 200, answer.text);
+	await door.as(token).listTokens();
 	for (const id of ids) await deleteIdentityRule(door.db, id);
 });
 

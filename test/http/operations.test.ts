@@ -9,7 +9,7 @@ before(async () => {
 after(() => door.close());
 
 const post = (path: string, token = door.operator.token) =>
-	door.call("POST", path, { token });
+	door.sendRaw("POST", path, { token });
 
 test("a queued operation is cancelled by the answer, which is the operation, and asking again changes nothing", async () => {
 	const { environment, operation } = await givenEnvironment(door);
@@ -24,13 +24,7 @@ test("a queued operation is cancelled by the answer, which is the operation, and
 	const again = await post(path);
 	assert.equal(again.status, 202);
 	assert.deepEqual(again.body, first.body);
-	const { body } = await door.call(
-		"GET",
-		`/v1/environments/${environment.id}`,
-		{
-			token: door.viewer.token,
-		},
-	);
+	const body = await door.viewer.client.findEnvironment({ id: environment.id });
 	assert.deepEqual([body.lifecycle, body.activeOperation], ["failed", null]);
 });
 
@@ -65,8 +59,6 @@ test("a verb that does not exist is not taken for a part of an id", async () => 
 	const { operation } = await givenEnvironment(door);
 	const answer = await post(`/v1/operations/${operation.id}:explode`);
 	assert.equal(answer.status, 405);
-	const { body } = await door.call("GET", `/v1/operations/${operation.id}`, {
-		token: door.viewer.token,
-	});
+	const body = await door.viewer.client.findOperation({ id: operation.id });
 	assert.equal(body.state, "queued");
 });

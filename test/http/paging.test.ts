@@ -17,7 +17,7 @@ async function readAll(path: string, token: string): Promise<string[]> {
 	let next: unknown = "";
 	while (next !== null) {
 		const query = next === "" ? "" : `&pageToken=${next}`;
-		const answer = await door.call("GET", `${path}${query}`, { token });
+		const answer = await door.sendRaw("GET", `${path}${query}`, { token });
 		assert.equal(answer.status, 200, answer.text);
 		ids.push(...(answer.body.items as { id: string }[]).map(({ id }) => id));
 		next = answer.body.nextPageToken;
@@ -59,10 +59,10 @@ test("what was made in the same instant is not lost between two pages", async ()
 test("a page that ends with the last row has no next", async () => {
 	const { token } = door.platformAdmin;
 	const all = await readAll("/v1/tenants?pageSize=200", token);
-	const answer = await door.call("GET", `/v1/tenants?pageSize=${all.length}`, {
-		token,
+	const answer = await door.platformAdmin.client.listTenants({
+		pageSize: all.length,
 	});
-	assert.equal(answer.body.nextPageToken, null);
+	assert.equal(answer.nextPageToken, null);
 });
 
 test("what was made meanwhile does not move the pages that follow", async () => {
@@ -71,42 +71,34 @@ test("what was made meanwhile does not move the pages that follow", async () => 
 	const { token } = door.viewer;
 	const path = "/v1/environments?pageSize=1";
 	const before = await readAll(path, token);
-	const first = await door.call("GET", path, { token });
+	const first = await door.viewer.client.listEnvironments({ pageSize: 1 });
 	await givenEnvironment(door);
-	const second = await door.call(
-		"GET",
-		`${path}&pageToken=${first.body.nextPageToken}`,
-		{ token },
-	);
-	assert.equal((second.body.items as { id: string }[])[0]?.id, before[1]);
+	const second = await door.viewer.client.listEnvironments({
+		pageSize: 1,
+		pageToken: String(first.nextPageToken),
+	});
+	assert.equal(second.items[0]?.id, before[1]);
 });
 
 test("a token opens no other list, filter or tenant", async () => {
 	await givenEnvironment(door);
 	await givenEnvironment(door);
 	const { token } = door.admin;
-	const first = await door.call("GET", "/v1/environments?pageSize=1", {
-		token,
-	});
-	const pageToken = String(first.body.nextPageToken);
+	const first = await door.admin.client.listEnvironments({ pageSize: 1 });
+	const pageToken = String(first.nextPageToken);
 	for (const [path, caller] of [
 		["/v1/environments?lifecycle=creating", token],
 		["/v1/environments?label=a=b", token],
 		["/v1/tokens?pageSize=1", token],
 		["/v1/environments?pageSize=1", door.stranger.token],
 	] as const) {
-		const answer = await door.call("GET", `${path}&pageToken=${pageToken}`, {
+		const answer = await door.sendRaw("GET", `${path}&pageToken=${pageToken}`, {
 			token: caller,
 		});
 		assert.equal(answer.status, 400, path);
 		assert.deepEqual(readPointers(answer), ["/query/pageToken"]);
 	}
-	const larger = await door.call(
-		"GET",
-		`/v1/environments?pageSize=2&pageToken=${pageToken}`,
-		{ token },
-	);
-	assert.equal(larger.status, 200, "the size of pages may change on the way");
+	await door.admin.client.listEnvironments({ pageSize: 2, pageToken });
 });
 
 test("a token that was altered, cut or signed by another key is refused", () => {

@@ -10,12 +10,12 @@ before(async () => {
 after(() => door.close());
 
 const order = (name: string, parameters: unknown) =>
-	door.call("POST", "/v1/environments", {
+	door.sendRaw("POST", "/v1/environments", {
 		token: door.operator.token,
 		body: { name, parameters },
 	});
 const look = (path: string) =>
-	door.call("GET", path, { token: door.viewer.token });
+	door.sendRaw("GET", path, { token: door.viewer.token });
 
 const wrong: readonly (readonly [
 	what: string,

@@ -86,7 +86,7 @@ function ask(
 	id?: string,
 ): Promise<Answer> {
 	const { path, body } = composeExample(examples, endpoint, id);
-	return door.call(endpoint.method, path, { token, body });
+	return door.sendRaw(endpoint.method, path, { token, body });
 }
 
 const isOfATenant = ({ path, permission }: Guarded): boolean =>

@@ -15,7 +15,7 @@ before(async () => {
 after(() => door.close());
 
 const call = (method: string, path: string, body?: unknown) =>
-	door.call(method, `/v1/environments${path}`, {
+	door.sendRaw(method, `/v1/environments${path}`, {
 		token: door.operator.token,
 		...(body === undefined ? {} : { body }),
 	});

@@ -38,16 +38,16 @@ after(async () => {
 
 let tenants = 0;
 /** An operator of a tenant of his own. */
-const givenOperator = (): Promise<Person> =>
+const givenOperator = (): Promise<Omit<Person, "client">> =>
 	givenActor(db, `racers-${++tenants}`);
 
-const limit = async ({ actor }: Person, quota: QuotaChange) => {
+const limit = async ({ actor }: Omit<Person, "client">, quota: QuotaChange) => {
 	assert.ok(await changeTenant(db, actor.tenant.name, { quota }));
 };
 
 /** As many as are raced with, at revision 1. */
 async function givenMany(
-	{ actor }: Person,
+	{ actor }: Omit<Person, "client">,
 	lifecycle: "ready" | "hibernated",
 ): Promise<EnvironmentId[]> {
 	const ids: EnvironmentId[] = [];
@@ -76,7 +76,7 @@ interface Order {
 
 /** All at once, by turns through the two doors. Returns how many were let in; all others met the quota. */
 async function race(
-	{ token }: Person,
+	{ token }: Omit<Person, "client">,
 	orders: readonly Order[],
 	measure: string,
 ): Promise<number> {
@@ -98,7 +98,7 @@ async function insist(
 ): Promise<Answer> {
 	const headers = { "idempotency-key": randomUUID() };
 	for (;;) {
-		const answer = await door.call("POST", path, { token, body, headers });
+		const answer = await door.sendRaw("POST", path, { token, body, headers });
 		if (answer.status !== 503) return answer;
 	}
 }
@@ -112,12 +112,12 @@ function assertOver({ status, body, text }: Answer, measure: string) {
 }
 
 async function readUsed(
-	{ actor, token }: Person,
+	{ actor, token }: Omit<Person, "client">,
 	measure: string,
 ): Promise<unknown> {
 	const { name } = actor.tenant;
 	const path = `/v1/tenants/${name}/usage`;
-	const { status, body, text } = await doors[0].call("GET", path, { token });
+	const { status, body, text } = await doors[0].sendRaw("GET", path, { token });
 	assert.equal(status, 200, text);
 	return body[measure];
 }
@@ -194,7 +194,7 @@ test("backups stay within the operations of an hour, and what gives something ba
 		["DELETE", path],
 		["POST", `/v1/environments/${second}:hibernate`],
 	] as const) {
-		const answer = await doors[1].call(method, target, { token });
+		const answer = await doors[1].sendRaw(method, target, { token });
 		assert.equal(answer.status, 202, answer.text);
 	}
 	assert.deepEqual(await readUsed(person, "operationsPerHour"), {

@@ -44,7 +44,7 @@ const askBoth = (
 ): Promise<Answer[]> =>
 	Promise.all(
 		tokens.map((token, index) =>
-			(index % 2 === 0 ? one : two).call("GET", path, { token }),
+			(index % 2 === 0 ? one : two).sendRaw("GET", path, { token }),
 		),
 	);
 
@@ -91,7 +91,7 @@ test("a tenant's limit is that of all its tokens", async () => {
 test("answers say what is left and, once nothing is, when to come again", async () => {
 	const [, one] = pairs[0] ?? assert.fail();
 	const [token = ""] = await givenTokens(one, "polite", 1);
-	const first = await one.call("GET", path, { token });
+	const first = await one.sendRaw("GET", path, { token });
 	assert.equal(
 		first.headers.get("ratelimit-policy"),
 		'"token";q=50;w=60, "tenant";q=80;w=60',
@@ -100,9 +100,11 @@ test("answers say what is left and, once nothing is, when to come again", async 
 	assert.match(fields, /^"token";r=49;t=\d+, "tenant";r=79;t=\d+$/);
 
 	await Promise.all(
-		repeat([token], 60).map((mine) => one.call("GET", path, { token: mine })),
+		repeat([token], 60).map((mine) =>
+			one.sendRaw("GET", path, { token: mine }),
+		),
 	);
-	const refused = await one.call("GET", path, { token });
+	const refused = await one.sendRaw("GET", path, { token });
 	assert.equal(refused.status, 429);
 	assert.equal(refused.body.code, "rate_limited");
 	assert.equal(refused.body.retryable, true);
@@ -115,7 +117,7 @@ test("answers say what is left and, once nothing is, when to come again", async 
 test("a burst of wrong tokens is stopped, and a token that works goes on from the same address", async () => {
 	for (const [store, one, two] of pairs) {
 		const [known = "", fresh = ""] = await givenTokens(one, "calm", 2);
-		const before = await one.call("GET", path, { token: known });
+		const before = await one.sendRaw("GET", path, { token: known });
 		assert.equal(before.status, 200, store);
 		const wrong = Array.from({ length: 50 }, createTokenText);
 		const answers = await askBoth([one, two], wrong);
@@ -124,16 +126,16 @@ test("a burst of wrong tokens is stopped, and a token that works goes on from th
 		assert.ok(tried <= 10, `${store}: ${tried} of 10 were tried`);
 		assert.ok(tried >= 8, `${store}: only ${tried} of 10 were tried`);
 
-		const goesOn = await one.call("GET", path, { token: known });
+		const goesOn = await one.sendRaw("GET", path, { token: known });
 		assert.equal(goesOn.status, 200, store);
 		// Nobody has seen it yet, so it cannot be told from a guess.
-		const unknown = await one.call("GET", path, { token: fresh });
+		const unknown = await one.sendRaw("GET", path, { token: fresh });
 		assert.equal(unknown.status, 429, store);
 		assert.match(
 			unknown.headers.get("ratelimit-policy") ?? "",
 			/^"failures";q=10;w=60$/,
 		);
-		const nothing = await one.call("GET", path);
+		const nothing = await one.sendRaw("GET", path);
 		assert.equal(nothing.status, 401, store);
 	}
 });

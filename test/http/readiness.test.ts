@@ -46,7 +46,7 @@ async function ask(
 ): Promise<Answer> {
 	const beside = await openDoorBeside(door, { readinessChecks });
 	try {
-		return await beside.call("GET", "/readyz");
+		return await beside.sendRaw("GET", "/readyz");
 	} finally {
 		await beside.close();
 	}
@@ -201,7 +201,7 @@ test("what a check throws that is no failure is in the log, and not in the answe
 		],
 	});
 	try {
-		const answer = await beside.call("GET", "/readyz");
+		const answer = await beside.sendRaw("GET", "/readyz");
 		assert.deepEqual(readPointers(answer), ["/odd"]);
 		assert.doesNotMatch(answer.text, /planted/);
 		const lines = beside.log.filter(({ fields }) => fields.check === "odd");

@@ -127,7 +127,7 @@ const goals: Readonly<Record<string, (json: string) => Promise<void>>> = {
 	url: (json) => post("/v1/webhooks", json.replace("…", "hush"), 201),
 	timeZone: async (json) => {
 		const { id } = await givenReadyEnvironment(door);
-		const { status, text } = await door.call(
+		const { status, text } = await door.sendRaw(
 			"PATCH",
 			`/v1/environments/${id}`,
 			{
@@ -138,7 +138,7 @@ const goals: Readonly<Record<string, (json: string) => Promise<void>>> = {
 		assert.equal(status, 200, text);
 	},
 	quota: async (json) => {
-		const { status, text } = await door.call("PATCH", "/v1/tenants/globex", {
+		const { status, text } = await door.sendRaw("PATCH", "/v1/tenants/globex", {
 			token: door.platformAdmin.token,
 			raw: json,
 		});
@@ -149,7 +149,7 @@ const goals: Readonly<Record<string, (json: string) => Promise<void>>> = {
 async function post(path: string, raw: string, status: number): Promise<void> {
 	const { token } =
 		path === "/v1/identity-rules" ? door.platformAdmin : door.admin;
-	const answer = await door.call("POST", path, { token, raw });
+	const answer = await door.sendRaw("POST", path, { token, raw });
 	assert.equal(answer.status, status, answer.text);
 }
 

@@ -16,7 +16,7 @@ before(async () => {
 after(() => door.close());
 
 const call = (method: string, path: string, body?: unknown) =>
-	door.call(method, path, {
+	door.sendRaw(method, path, {
 		token: door.operator.token,
 		...(body === undefined ? {} : { body }),
 	});

@@ -18,12 +18,12 @@ before(async () => {
 after(() => door.close());
 
 const rollBack = (id: string, body: unknown): Promise<Answer> =>
-	door.call("POST", `/v1/environments/${id}:rollback`, {
+	door.sendRaw("POST", `/v1/environments/${id}:rollback`, {
 		token: door.operator.token,
 		body,
 	});
 const get = async (path: string) =>
-	(await door.call("GET", path, { token: door.viewer.token })).body;
+	(await door.sendRaw("GET", path, { token: door.viewer.token })).body;
 
 test("a rollback is ordered by id or by name, and tells to what it leads", async () => {
 	const { id } = await givenUpgradedEnvironment(door, "back");
@@ -94,7 +94,7 @@ test("the current revision, and an environment that has but one, are conflicts t
 
 test("what belongs to others is not there", async () => {
 	const { id } = await givenUpgradedEnvironment(door);
-	const answer = await door.call("POST", `/v1/environments/${id}:rollback`, {
+	const answer = await door.sendRaw("POST", `/v1/environments/${id}:rollback`, {
 		token: door.stranger.token,
 		body: {},
 	});
@@ -107,10 +107,14 @@ for (const [given, meant] of [
 ] as const)
 	test(`an upgrade ${given === undefined ? "that says nothing of its failure is taken back" : "may be kept when it fails"}`, async () => {
 		const { id } = await givenReadyEnvironment(door);
-		const answer = await door.call("POST", `/v1/environments/${id}:upgrade`, {
-			token: door.operator.token,
-			body: { size: "ha", onFailure: given },
-		});
+		const answer = await door.sendRaw(
+			"POST",
+			`/v1/environments/${id}:upgrade`,
+			{
+				token: door.operator.token,
+				body: { size: "ha", onFailure: given },
+			},
+		);
 		assert.equal(answer.status, 202, answer.text);
 		const { options } = answer.body as { options: { onFailure: string } };
 		assert.equal(options.onFailure, meant);
@@ -118,7 +122,7 @@ for (const [given, meant] of [
 
 test("an upgrade that says nothing but what its failure leads to changes nothing", async () => {
 	const { id } = await givenReadyEnvironment(door);
-	const answer = await door.call("POST", `/v1/environments/${id}:upgrade`, {
+	const answer = await door.sendRaw("POST", `/v1/environments/${id}:upgrade`, {
 		token: door.operator.token,
 		body: { onFailure: "keep" },
 	});

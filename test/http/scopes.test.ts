@@ -23,7 +23,7 @@ before(async () => {
 after(() => door.close());
 
 const make = (token: string, body: object) =>
-	door.call("POST", "/v1/tokens", {
+	door.sendRaw("POST", "/v1/tokens", {
 		token,
 		body: { name: "narrow", role: "operator", ...body },
 	});
@@ -34,7 +34,8 @@ async function givenToken(body: object): Promise<string> {
 	return String(made.token);
 }
 
-const get = (path: string, token: string) => door.call("GET", path, { token });
+const get = (path: string, token: string) =>
+	door.sendRaw("GET", path, { token });
 
 function assertForbidden(answer: Answer, words: RegExp): void {
 	assert.equal(answer.status, 403, answer.text);
@@ -46,13 +47,15 @@ test("a token does what its permissions say and nothing else of its role", async
 	const token = await givenToken({ permissions });
 	assert.equal((await get("/v1/environments/qa-1", token)).status, 200);
 	const path = `/v1/environments/qa-1:hibernate`;
-	const answer = await door.call("POST", path, { token });
+	const answer = await door.sendRaw("POST", path, { token });
 	assertForbidden(answer, /environments:hibernate.*environments:read/);
 });
 
 test("a pattern of permissions gives nothing above the role", async () => {
 	const token = await givenToken({ role: "viewer", permissions: ["*"] });
-	const answer = await door.call("DELETE", "/v1/environments/qa-1", { token });
+	const answer = await door.sendRaw("DELETE", "/v1/environments/qa-1", {
+		token,
+	});
 	assertForbidden(answer, /role "operator"/);
 });
 
@@ -74,7 +77,7 @@ test("a token sees and changes the environments that its pattern takes, and is t
 		["POST", "/v1/environments/qa-1:clone", { name: "prod-2" }],
 	] as const)
 		assertForbidden(
-			await door.call(method, path, { token, body }),
+			await door.sendRaw(method, path, { token, body }),
 			/environments named qa-\*.*named "prod/,
 		);
 });
@@ -108,7 +111,7 @@ test("a narrowed token of the platform's orders nothing that concerns all enviro
 		["GET", "/v1/leftovers", undefined],
 	] as const)
 		assertForbidden(
-			await door.call(method, path, { token, body: sent }),
+			await door.sendRaw(method, path, { token, body: sent }),
 			/all environments/,
 		);
 });
@@ -133,7 +136,7 @@ test("a token revokes itself and those within its scope, and no other", async ()
 	const { body } = await make(door.admin.token, { role: "admin", permissions });
 	const token = String(body.token);
 	const revoke = (id: unknown) =>
-		door.call("DELETE", `/v1/tokens/${id}`, { token });
+		door.sendRaw("DELETE", `/v1/tokens/${id}`, { token });
 	const wider = await make(door.admin.token, {});
 	assertForbidden(await revoke(wider.body.id), /tokens:write/);
 	const child = await make(token, {});

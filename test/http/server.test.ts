@@ -42,7 +42,7 @@ test("an unknown path is not found", async () => {
 		"/v1/environments/",
 		"/V1/environments",
 	]) {
-		const answer = await door.call("GET", path, { token: door.admin.token });
+		const answer = await door.sendRaw("GET", path, { token: door.admin.token });
 		assert.equal(answer.status, 404, path);
 		assert.equal(answer.body.code, "not_found");
 		assert.equal(answer.body.instance, path);
@@ -56,7 +56,9 @@ test("a method that a path does not have is refused with those that it has", asy
 		["DELETE", "/v1/releases/0.6.0", "GET, HEAD"],
 		["OPTIONS", "/healthz", "GET, HEAD"],
 	] as const) {
-		const answer = await door.call(method, path, { token: door.admin.token });
+		const answer = await door.sendRaw(method, path, {
+			token: door.admin.token,
+		});
 		assert.equal(answer.status, 405, path);
 		assert.equal(answer.body.code, "method_not_allowed");
 		assert.equal(answer.headers.get("allow"), allow);
@@ -71,7 +73,7 @@ test("what cannot be had in a form that the caller takes is not acceptable", asy
 		["/v1/environments", "application/*", 200],
 		["/v1/environments", "text/html, */*;q=0.1", 200],
 	] as const) {
-		const answer = await door.call("GET", path, {
+		const answer = await door.sendRaw("GET", path, {
 			token: door.admin.token,
 			headers: { accept },
 		});
@@ -83,11 +85,11 @@ test("what cannot be had in a form that the caller takes is not acceptable", asy
 });
 
 test("every answer has a request id: the caller's, if it is a sensible one", async () => {
-	const own = await door.call("GET", "/healthz", {
+	const own = await door.sendRaw("GET", "/healthz", {
 		headers: { "x-request-id": "build-17.2" },
 	});
 	assert.equal(own.headers.get("x-request-id"), "build-17.2");
-	const foul = await door.call("GET", "/v1/nothing", {
+	const foul = await door.sendRaw("GET", "/v1/nothing", {
 		headers: { "x-request-id": "<script>" },
 	});
 	assert.match(foul.headers.get("x-request-id") ?? "", /^req_[0-9a-z]{20}$/);
@@ -96,7 +98,7 @@ test("every answer has a request id: the caller's, if it is a sensible one", asy
 
 test("a trace is taken up, told in the answer, and in the log", async () => {
 	const traceId = "0af7651916cd43dd8448eb211c80319c";
-	const own = await door.call("GET", "/healthz", {
+	const own = await door.sendRaw("GET", "/healthz", {
 		headers: {
 			traceparent: `00-${traceId}-b7ad6b7169203331-01`,
 			"x-request-id": "traced",
@@ -114,7 +116,7 @@ test("a trace is taken up, told in the answer, and in the log", async () => {
 });
 
 test("a trace that is none is left aside, and one begins", async () => {
-	const { status, headers } = await door.call("GET", "/healthz", {
+	const { status, headers } = await door.sendRaw("GET", "/healthz", {
 		headers: { traceparent: "00-nonsense" },
 	});
 	assert.equal(status, 200);
@@ -122,12 +124,12 @@ test("a trace that is none is left aside, and one begins", async () => {
 });
 
 test("the version is told to whoever asks", async () => {
-	const answer = await door.call("GET", "/version");
+	const answer = await door.sendRaw("GET", "/version");
 	assert.deepEqual(answer.body, { name: "impresario", version: "1.2.3" });
 });
 
 test("a request is logged with who and how long, and without its token and query", async () => {
-	await door.call("GET", "/v1/environments?name=hidden-name", {
+	await door.sendRaw("GET", "/v1/environments?name=hidden-name", {
 		token: door.viewer.token,
 		headers: { "x-request-id": "logged" },
 	});
@@ -188,14 +190,14 @@ test("more headers than are read are refused, and none of them is left out in si
 	const many = Object.fromEntries(
 		Array.from({ length: 150 }, (_, index) => [`x-many-${index}`, "1"]),
 	);
-	const answer = await door.call("GET", "/v1/environments", {
+	const answer = await door.sendRaw("GET", "/v1/environments", {
 		headers: many,
 		token: door.viewer.token,
 	});
 	assert.equal(answer.status, 431);
 	assert.equal(answer.body.code, "header_fields_too_large");
 	const few = Object.fromEntries(Object.entries(many).slice(0, 60));
-	const other = await door.call("GET", "/v1/environments", {
+	const other = await door.sendRaw("GET", "/v1/environments", {
 		headers: few,
 		token: door.viewer.token,
 	});
@@ -246,7 +248,7 @@ function readRawProblem(answer: string) {
 	return told;
 }
 
-async function sendRaw(text: string) {
+async function sendBytes(text: string) {
 	const socket = connect(door.port, "127.0.0.1");
 	let answer = "";
 	socket.on("data", (chunk) => {
@@ -285,7 +287,7 @@ for (const [what, text, status, code] of [
 	],
 ] as const) {
 	test(`${what} is answered with a problem`, async () => {
-		const told = await sendRaw(text);
+		const told = await sendBytes(text);
 		assert.equal(told.status, status);
 		assert.equal(told.code, code);
 		assert.ok(told.advice);
@@ -370,7 +372,7 @@ test("a mistake of ours is logged whole and told as nothing more than that", asy
 		.set({ phases: JSON.stringify([{ name: "secret stuff" }]) })
 		.where("id", "=", operation.id)
 		.execute();
-	const answer = await door.call("GET", `/v1/operations/${operation.id}`, {
+	const answer = await door.sendRaw("GET", `/v1/operations/${operation.id}`, {
 		token: door.viewer.token,
 		headers: { "x-request-id": "broken" },
 	});
@@ -382,9 +384,13 @@ test("a mistake of ours is logged whole and told as nothing more than that", asy
 	);
 	assert.ok(line?.fields.err instanceof Error);
 	assert.ok(line.fields.err.cause);
-	const other = await door.call("GET", `/v1/environments/${environment.id}`, {
-		token: door.viewer.token,
-	});
+	const other = await door.sendRaw(
+		"GET",
+		`/v1/environments/${environment.id}`,
+		{
+			token: door.viewer.token,
+		},
+	);
 	assert.equal(other.status, 200);
 });
 
@@ -447,10 +453,10 @@ test("a process that is told to stop says that it is not ready, serves as before
 		await until("the stream runs", () => reader.ids().length === 1);
 		own.drain();
 
-		const ready = await own.call("GET", "/readyz");
+		const ready = await own.sendRaw("GET", "/readyz");
 		assert.equal(ready.status, 503);
 		assert.deepEqual(readPointers(ready), ["/draining"]);
-		const list = await own.call("GET", "/v1/environments", {
+		const list = await own.sendRaw("GET", "/v1/environments", {
 			token: own.viewer.token,
 		});
 		assert.equal(list.status, 200);

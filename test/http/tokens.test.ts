@@ -9,10 +9,10 @@ before(async () => {
 after(() => door.close());
 
 const make = (person: Person, body: object) =>
-	door.call("POST", "/v1/tokens", { token: person.token, body });
+	door.sendRaw("POST", "/v1/tokens", { token: person.token, body });
 
 const list = async (person: Person, query = "") => {
-	const answer = await door.call("GET", `/v1/tokens?pageSize=200${query}`, {
+	const answer = await door.sendRaw("GET", `/v1/tokens?pageSize=200${query}`, {
 		token: person.token,
 	});
 	assert.equal(answer.status, 200, answer.text);
@@ -24,10 +24,10 @@ test("a token works from the moment it is made, and its text is shown once", asy
 	assert.equal(made.status, 201);
 	const text = String(made.body.token);
 	assert.match(text, /^imp_[A-Za-z0-9]{49}$/);
-	const answer = await door.call("GET", "/v1/environments", { token: text });
+	const answer = await door.sendRaw("GET", "/v1/environments", { token: text });
 	assert.equal(answer.status, 200);
 
-	const listed = await door.call("GET", "/v1/tokens", {
+	const listed = await door.sendRaw("GET", "/v1/tokens", {
 		token: door.admin.token,
 	});
 	assert.ok(listed.text.includes(String(made.body.id)));
@@ -41,13 +41,19 @@ test("a revoked token is refused with the next request", async () => {
 	const made = await make(door.admin, { name: "short", role: "admin" });
 	const token = String(made.body.token);
 	const path = `/v1/tokens/${made.body.id}`;
-	assert.equal((await door.call("GET", "/v1/tokens", { token })).status, 200);
-	const revoked = await door.call("DELETE", path, {
+	assert.equal(
+		(await door.sendRaw("GET", "/v1/tokens", { token })).status,
+		200,
+	);
+	const revoked = await door.sendRaw("DELETE", path, {
 		token: door.admin.token,
 	});
 	assert.equal(revoked.status, 204);
-	assert.equal((await door.call("GET", "/v1/tokens", { token })).status, 401);
-	const again = await door.call("DELETE", path, { token: door.admin.token });
+	assert.equal(
+		(await door.sendRaw("GET", "/v1/tokens", { token })).status,
+		401,
+	);
+	const again = await door.sendRaw("DELETE", path, { token: door.admin.token });
 	assert.equal(again.status, 204);
 });
 
@@ -93,7 +99,7 @@ test("an admin learns nothing of other tenants by naming them", async () => {
 	}));
 	assert.equal(existing?.status, 403);
 	assert.deepEqual(existing, absent);
-	const read = await door.call("GET", "/v1/tokens?tenant=globex", {
+	const read = await door.sendRaw("GET", "/v1/tokens?tenant=globex", {
 		token: door.admin.token,
 	});
 	assert.equal(read.status, 403);
@@ -118,7 +124,7 @@ test("a platform admin makes, lists and revokes tokens of any tenant", async () 
 	assert.deepEqual([...new Set(ofGlobex.map((one) => one.tenant))], ["globex"]);
 	const ofAll = await list(door.platformAdmin);
 	assert.ok(new Set(ofAll.map((one) => one.tenant)).size >= 3);
-	const revoked = await door.call("DELETE", `/v1/tokens/${made.body.id}`, {
+	const revoked = await door.sendRaw("DELETE", `/v1/tokens/${made.body.id}`, {
 		token: door.platformAdmin.token,
 	});
 	assert.equal(revoked.status, 204);

@@ -15,7 +15,7 @@ let door: Door;
 before(async () => {
 	door = await openDoor();
 	for (const name of ["0.6.1", "0.6.2"])
-		await door.call("POST", "/v1/releases", {
+		await door.sendRaw("POST", "/v1/releases", {
 			token: door.platformAdmin.token,
 			body: upstreamRelease(name, "0.15.0"),
 		});
@@ -27,10 +27,10 @@ const upgrade = (
 	body: unknown,
 	token = door.operator.token,
 ): Promise<Answer> =>
-	door.call("POST", `/v1/environments/${idOrName}:upgrade`, { token, body });
+	door.sendRaw("POST", `/v1/environments/${idOrName}:upgrade`, { token, body });
 const find = async (id: string) =>
 	(
-		await door.call("GET", `/v1/environments/${id}`, {
+		await door.sendRaw("GET", `/v1/environments/${id}`, {
 			token: door.viewer.token,
 		})
 	).body;
@@ -55,11 +55,15 @@ test("an upgrade is ordered by id or by name, and the environment says so", asyn
 	assert.equal(environment.release, "0.6.1");
 	assert.equal((environment.parameters as { theme: string }).theme, "dark");
 	assert.equal(environment.activeOperation, second.body.id);
-	const superseded = await door.call("GET", `/v1/operations/${first.body.id}`, {
-		token: door.viewer.token,
-	});
+	const superseded = await door.sendRaw(
+		"GET",
+		`/v1/operations/${first.body.id}`,
+		{
+			token: door.viewer.token,
+		},
+	);
 	assert.equal(superseded.body.state, "superseded");
-	const list = await door.call("GET", `/v1/environments/${id}/revisions`, {
+	const list = await door.sendRaw("GET", `/v1/environments/${id}/revisions`, {
 		token: door.viewer.token,
 	});
 	assert.deepEqual(
@@ -72,7 +76,7 @@ test("an upgrade is ordered by id or by name, and the environment says so", asyn
 			[1, "0.6.0"],
 		],
 	);
-	const upgrading = await door.call(
+	const upgrading = await door.sendRaw(
 		"GET",
 		"/v1/environments?lifecycle=upgrading",
 		{ token: door.viewer.token },
@@ -148,12 +152,12 @@ test("an environment that is being created is a conflict that says why", async (
 test("other methods, other verbs and a verb without an environment are not there", async () => {
 	const { id } = await givenReadyEnvironment(door);
 	const { token } = door.operator;
-	const get = await door.call("GET", `/v1/environments/${id}:upgrade`, {
+	const get = await door.sendRaw("GET", `/v1/environments/${id}:upgrade`, {
 		token,
 	});
 	assert.equal(get.status, 405);
 	assert.equal(get.headers.get("allow"), "POST");
-	const other = await door.call("POST", `/v1/environments/${id}:explode`, {
+	const other = await door.sendRaw("POST", `/v1/environments/${id}:explode`, {
 		token,
 		body: {},
 	});

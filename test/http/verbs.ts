@@ -50,5 +50,5 @@ export function askVerb(
 			? `/v1/operations/${operation}`
 			: `/v1/environments/${environment}`;
 	const { token } = door.operator;
-	return door.call(method, `${place}${path}`, { token, body });
+	return door.sendRaw(method, `${place}${path}`, { token, body });
 }

@@ -14,7 +14,7 @@ before(async () => {
 after(() => door.close());
 
 const ask = (id: OperationId, query: string, headers = {}) =>
-	door.call("GET", `/v1/operations/${id}${query}`, {
+	door.sendRaw("GET", `/v1/operations/${id}${query}`, {
 		token: door.viewer.token,
 		headers,
 	});
@@ -131,7 +131,7 @@ test("a process that stops answers those who wait", async (t) => {
 	const own = await openDoor();
 	t.after(() => own.close());
 	const { id } = (await givenEnvironment(own)).operation;
-	const waiting = own.call("GET", `/v1/operations/${id}?wait=60s`, {
+	const waiting = own.sendRaw("GET", `/v1/operations/${id}?wait=60s`, {
 		token: own.viewer.token,
 	});
 	await until("somebody waits", () => own.countFollowers() === 1);

@@ -38,7 +38,7 @@ const ask = (
 	path: string,
 	body?: unknown,
 	token = door.admin.token,
-) => door.call(method, `/v1/webhooks${path}`, { token, body });
+) => door.sendRaw(method, `/v1/webhooks${path}`, { token, body });
 
 interface Given {
 	readonly id: string;
@@ -328,14 +328,17 @@ test("http is refused where the operator does not allow it, and so is this machi
 	]) {
 		const { token } = strict.admin;
 		const body = { url };
-		const answer = await strict.call("POST", "/v1/webhooks", { token, body });
+		const answer = await strict.sendRaw("POST", "/v1/webhooks", {
+			token,
+			body,
+		});
 		assert.equal(answer.status, 400, url);
 		assert.deepEqual(readPointers(answer), ["/url"]);
 	}
 });
 
 test("a token for some environments makes and sees webhooks for these alone", async (t) => {
-	const made = await door.call("POST", "/v1/tokens", {
+	const made = await door.sendRaw("POST", "/v1/tokens", {
 		token: door.admin.token,
 		body: { name: "qa", role: "admin", environments: "qa-*" },
 	});
@@ -382,7 +385,7 @@ test("a tenant has so many webhooks and no more, however many are ordered at onc
 	const url = "https://hooks.example.com/";
 	const answers = await Promise.all(
 		Array.from({ length: webhooksOfTenant + 5 }, () =>
-			door.call("POST", "/v1/webhooks", {
+			door.sendRaw("POST", "/v1/webhooks", {
 				token: door.stranger.token,
 				body: { url },
 			}),

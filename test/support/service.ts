@@ -5,9 +5,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { connect, type Event as StreamedEvent } from "../../client/client.ts";
+import {
+	type Client,
+	connect,
+	type Event as StreamedEvent,
+} from "../../client/client.ts";
 import { followEvents } from "../../client/events.ts";
 import { type Answer, callApi } from "../../src/cli/client.ts";
+import { routes } from "./answers.ts";
 import { until } from "./until.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -129,7 +134,11 @@ export async function installService(
 /** Someone who calls the API. */
 export interface Caller {
 	readonly token: string;
+	/** Asks once, wherever the service is by then. */
+	readonly client: Client;
 	call(method: string, path: string, body?: unknown): Promise<Answer>;
+	/** For what the client refuses to send, or cannot show; `test/client/raw.test.ts` lists who may. */
+	sendRaw(method: string, path: string, body?: unknown): Promise<Answer>;
 	/** The operation's events, to its end. */
 	follow(operation: string): Promise<StreamedEvent[]>;
 	/** Waits until the operation is final and returns it. */
@@ -139,11 +148,19 @@ export interface Caller {
 /** `findUrl` is asked anew for each call: a service that was started again may have another port. */
 export function makeCaller(findUrl: () => string, token: string): Caller {
 	const service = () => ({ url: findUrl(), token });
-	const call = (method: string, path: string, body?: unknown) =>
+	const sendRaw = (method: string, path: string, body?: unknown) =>
 		callApi(service(), method, path, body);
 	return {
 		token,
-		call,
+		client: connect({
+			url: "",
+			token,
+			attempts: 1,
+			document: routes,
+			fetch: (path, init) => fetch(`${findUrl()}${path}`, init),
+		}),
+		call: sendRaw,
+		sendRaw,
 		async follow(operation) {
 			const events: StreamedEvent[] = [];
 			for await (const event of followEvents(
@@ -158,7 +175,7 @@ export function makeCaller(findUrl: () => string, token: string): Caller {
 			until(
 				`operation ${operation} has ended`,
 				async () => {
-					const { status, body } = await call(
+					const { status, body } = await sendRaw(
 						"GET",
 						`/v1/operations/${operation}`,
 					);

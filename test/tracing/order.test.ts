@@ -46,7 +46,7 @@ async function collect(
 let named = 0;
 
 async function order(headers: Record<string, string>): Promise<OperationId> {
-	const answer = await door.call("POST", "/v1/environments", {
+	const answer = await door.sendRaw("POST", "/v1/environments", {
 		token: door.operator.token,
 		body: { name: `traced-${++named}` },
 		headers: { "idempotency-key": `traced-${named}`, ...headers },
@@ -131,7 +131,7 @@ test("the answer and the log name the same parts, and the queue's message is the
 	let traceparent: string | null = "";
 	let id = "";
 	const spans = await collect(async () => {
-		const answer = await door.call("GET", "/v1/environments", {
+		const answer = await door.sendRaw("GET", "/v1/environments", {
 			token: door.viewer.token,
 			headers: sampled,
 		});
@@ -175,7 +175,7 @@ test("what follows from a failure by itself is in the same trace", async () => {
 			.select("environment_id")
 			.where("id", "=", id)
 			.executeTakeFirstOrThrow();
-		const upgrade = await door.call(
+		const upgrade = await door.sendRaw(
 			"POST",
 			`/v1/environments/${environment}:upgrade`,
 			{
@@ -221,7 +221,7 @@ test("who does not want his trace recorded is obeyed", async () => {
 
 test("of the traces that begin here the share is recorded that was set", async () => {
 	const list = () =>
-		door.call("GET", "/v1/environments", { token: door.viewer.token });
+		door.sendRaw("GET", "/v1/environments", { token: door.viewer.token });
 	assert.equal((await collect(list, 0)).length, 0);
 	const [whole] = await collect(list, 1);
 	assert.equal(whole?.name, "listEnvironments");
@@ -240,7 +240,7 @@ test("a collector that is away is told of once and keeps nobody waiting", async 
 		},
 	);
 	for (let i = 0; i < 3; i++)
-		assert.equal((await door.call("GET", "/healthz")).status, 200);
+		assert.equal((await door.sendRaw("GET", "/healthz")).status, 200);
 	await tracing.close();
 	assert.deepEqual(warned, ["spans could not be sent"]);
 });
