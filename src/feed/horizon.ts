@@ -24,9 +24,11 @@ export function watchHorizon(
 ): WhenMoved {
 	const waiting = new Set<Waiting>();
 	let timer: NodeJS.Timeout | undefined;
+	let isLooking = false;
 	let delayMs = firstMs;
 
 	const look = async () => {
+		isLooking = true;
 		// Where the database is away, whoever is woken meets that by himself.
 		const horizon = await read(db).catch(() => Number.POSITIVE_INFINITY);
 		const woken = [...waiting].filter((one) => horizon > one.horizon);
@@ -35,13 +37,14 @@ export function watchHorizon(
 			one.wake();
 		}
 		delayMs = woken.length > 0 ? firstMs : Math.min(delayMs * 2, mostMs);
+		isLooking = false;
 		timer = waiting.size > 0 ? setTimeout(look, delayMs) : undefined;
 	};
 
 	return (horizon, wake) => {
 		const one = { horizon, wake };
 		waiting.add(one);
-		if (timer === undefined) {
+		if (timer === undefined && !isLooking) {
 			delayMs = firstMs;
 			timer = setTimeout(look, delayMs);
 		}

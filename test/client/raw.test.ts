@@ -39,7 +39,6 @@ const mayAskRaw: Record<string, readonly string[]> = {
 	],
 	"not asked by the client yet": [
 		"http/permission-matrix.test.ts",
-		"http/processes.test.ts",
 		"http/rate-limit-address.test.ts",
 		"http/rate-limit-away.test.ts",
 		"http/rate-limit.test.ts",

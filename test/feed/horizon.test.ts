@@ -71,3 +71,18 @@ test("where the database is away, whoever waits is woken to meet it", async (t) 
 	t.mock.timers.tick(100);
 	await promise;
 });
+
+test("who comes while it looks starts no second look", async (t) => {
+	t.mock.timers.enable({ apis: ["setTimeout"] });
+	const { state, wait } = given();
+	const first = wait(5);
+	t.mock.timers.tick(100);
+	first.stop();
+	const second = wait(5);
+	for (let ms = 0; ms < 5_000; ms += 50) {
+		for (let i = 0; i < 10; i++) await Promise.resolve();
+		t.mock.timers.tick(50);
+	}
+	assert.ok(state.looks <= 8, String(state.looks));
+	second.stop();
+});

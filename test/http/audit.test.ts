@@ -11,6 +11,7 @@ import { leastRoles } from "../../src/domain/permission.ts";
 import { type Denials, openDenials } from "../../src/http/denials.ts";
 import { appendAudit } from "../../src/store/audit.ts";
 import { answered, refused } from "../support/answers.ts";
+import { askAny } from "../support/ask-by-path.ts";
 import { silentLog } from "../support/given.ts";
 import {
 	type Door,
@@ -19,12 +20,7 @@ import {
 	openDoor,
 	type Person,
 } from "./door.ts";
-import {
-	askAny,
-	composeExample,
-	type Examples,
-	givenExamples,
-} from "./examples.ts";
+import { composeExample, type Examples, givenExamples } from "./examples.ts";
 
 let door: Door;
 let denials: Denials;

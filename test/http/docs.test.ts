@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { answered } from "../support/answers.ts";
+import { askAny } from "../support/ask-by-path.ts";
 import { type Door, openDoor } from "./door.ts";
 import {
-	askAny,
 	composeExample,
 	type Examples,
 	givenExamples,

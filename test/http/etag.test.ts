@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { api } from "../../src/contract/api.ts";
 import { showsOne } from "../../src/contract/request-headers.ts";
 import { answered } from "../support/answers.ts";
+import { askAny } from "../support/ask-by-path.ts";
 import {
 	type Door,
 	givenEnvironment,
@@ -12,7 +13,7 @@ import {
 	openDoor,
 	readPointers,
 } from "./door.ts";
-import { askAny, composeExample, givenExamples, guarded } from "./examples.ts";
+import { composeExample, givenExamples, guarded } from "./examples.ts";
 
 let door: Door;
 before(async () => {

@@ -1,6 +1,4 @@
 // Of each endpoint one request that succeeds, on things of acme's that are there for it.
-import assert from "node:assert/strict";
-import type { CallOptions, Client, Reply } from "../../client/client.ts";
 import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import type { RolloutId } from "../../src/domain/ids.ts";
@@ -261,15 +259,3 @@ export const guarded = api.flatMap((endpoint) =>
 		? []
 		: [{ endpoint, role: leastRoles[endpoint.permission] as Role }],
 );
-
-/** What is found when it runs: types know of each endpoint what it is asked, and of none what all are. */
-export const askAny = (
-	client: Client,
-	{ name }: Endpoint,
-	asked: object,
-	options?: CallOptions,
-): Reply<unknown> =>
-	(client as unknown as Record<string, AnyCall>)[name]?.(asked, options) ??
-	assert.fail(name);
-
-type AnyCall = (asked: object, options?: CallOptions) => Reply<unknown>;

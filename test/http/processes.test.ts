@@ -50,14 +50,14 @@ test("together they let in as many as the quota has, and no order more", async (
 	const admin = makeCaller(() => one.url, service.adminToken);
 	const tenant = await givenTenant(admin, () => one.url, "racers");
 	const other = makeCaller(() => two.url, tenant.token);
-	const changed = await admin.sendRaw("PATCH", "/v1/tenants/racers", {
+	const changed = await admin.call("PATCH", "/v1/tenants/racers", {
 		quota: { environments: 7 },
 	});
 	assert.equal(changed.status, 200);
 	/** On a busy machine no connection may be free for seconds. */
 	const insist = async (caller: Caller, name: string) => {
 		for (;;) {
-			const answer = await caller.sendRaw("POST", "/v1/environments", { name });
+			const answer = await caller.call("POST", "/v1/environments", { name });
 			if (answer.status !== 503) return answer;
 		}
 	};
@@ -71,6 +71,6 @@ test("together they let in as many as the quota has, and no order more", async (
 	);
 	assert.equal(codes.filter((code) => code === "ordered").length, 7);
 	assert.equal(codes.filter((code) => code === "quota_exceeded").length, 43);
-	const list = await tenant.sendRaw("GET", "/v1/environments?pageSize=100");
+	const list = await tenant.call("GET", "/v1/environments?pageSize=100");
 	assert.equal((list.body.items as unknown[]).length, 7);
 });

@@ -1,6 +1,6 @@
 // One of many who order, change and destroy environments all the time, and note what they were promised.
 import { setTimeout as delay } from "node:timers/promises";
-import type { Answer } from "../../src/cli/client.ts";
+import type { Answer } from "../support/answers.ts";
 import type { Caller } from "../support/service.ts";
 import type { Random } from "./random.ts";
 

@@ -8,11 +8,12 @@ import { createInterface } from "node:readline";
 import {
 	type Client,
 	connect,
+	Problem,
 	type Event as StreamedEvent,
 } from "../../client/client.ts";
 import { followEvents } from "../../client/events.ts";
-import { type Answer, callApi } from "../../src/cli/client.ts";
-import { routes } from "./answers.ts";
+import { type Answer, answered, routes } from "./answers.ts";
+import { askByPath } from "./ask-by-path.ts";
 import { until } from "./until.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -136,9 +137,8 @@ export interface Caller {
 	readonly token: string;
 	/** Asks once, wherever the service is by then. */
 	readonly client: Client;
+	/** The same in the words of HTTP, for tables. Any status is an answer. */
 	call(method: string, path: string, body?: unknown): Promise<Answer>;
-	/** For what the client refuses to send, or cannot show; `test/client/raw.test.ts` lists who may. */
-	sendRaw(method: string, path: string, body?: unknown): Promise<Answer>;
 	/** The operation's events, to its end. */
 	follow(operation: string): Promise<StreamedEvent[]>;
 	/** Waits until the operation is final and returns it. */
@@ -148,19 +148,17 @@ export interface Caller {
 /** `findUrl` is asked anew for each call: a service that was started again may have another port. */
 export function makeCaller(findUrl: () => string, token: string): Caller {
 	const service = () => ({ url: findUrl(), token });
-	const sendRaw = (method: string, path: string, body?: unknown) =>
-		callApi(service(), method, path, body);
+	const client = connect({
+		url: "",
+		token,
+		attempts: 1,
+		document: routes,
+		fetch: (path, init) => fetch(`${findUrl()}${path}`, init),
+	});
 	return {
 		token,
-		client: connect({
-			url: "",
-			token,
-			attempts: 1,
-			document: routes,
-			fetch: (path, init) => fetch(`${findUrl()}${path}`, init),
-		}),
-		call: sendRaw,
-		sendRaw,
+		client,
+		call: (...asked) => answered(askByPath(client, asked)),
 		async follow(operation) {
 			const events: StreamedEvent[] = [];
 			for await (const event of followEvents(
@@ -175,17 +173,21 @@ export function makeCaller(findUrl: () => string, token: string): Caller {
 			until(
 				`operation ${operation} has ended`,
 				async () => {
-					const { status, body } = await sendRaw(
-						"GET",
-						`/v1/operations/${operation}`,
-					);
-					return status === 200 && typeof body.finishedAt === "string"
-						? body
+					const found = await client
+						.findOperation({ id: operation })
+						.catch(ignoreProblem);
+					return typeof found?.finishedAt === "string"
+						? { ...found }
 						: undefined;
 				},
 				{ timeoutMs, everyMs: 100 },
 			),
 	};
+}
+
+/** What a service that is not itself for a moment answers. */
+function ignoreProblem(error: unknown): undefined {
+	if (!(error instanceof Problem)) throw error;
 }
 
 /** Makes a tenant and gives one of its people a token. */
