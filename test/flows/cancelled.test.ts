@@ -166,14 +166,15 @@ async function readLifecycle({ environment }: Ordered): Promise<unknown> {
 	return body.lifecycle;
 }
 
-test("a create that nobody cancels, to see how much it makes", async () => {
-	const one = await order();
-	const ended = await tenant.end(one.operation);
-	assert.equal(ended.state, "succeeded", JSON.stringify(ended.error));
-	total = (ended.changes as { create: number }).create;
-	assert.ok(total > 16);
-	await destroy(one);
-});
+if (isThorough)
+	test("a create that nobody cancels, to see how much it makes", async () => {
+		const one = await order();
+		const ended = await tenant.end(one.operation);
+		assert.equal(ended.state, "succeeded", JSON.stringify(ended.error));
+		total = (ended.changes as { create: number }).create;
+		assert.ok(total > 16);
+		await destroy(one);
+	});
 
 const inPhase = (phase: string) => (_: number, event: StreamedEvent) =>
 	event.data.phase === phase;
@@ -199,9 +200,12 @@ const points: Record<
 	"as it is verified": ["phase.started", inPhase("verifying")],
 };
 
-const chosen = sample(Object.entries(points), (_, index) => index % 10 === 3);
+const chosen = sample(
+	Object.entries(points),
+	([point]) => point === "as it waits",
+);
 
-test("twenty points, or every tenth of them", { concurrency: 3 }, async (t) => {
+test("twenty points, or one of them", { concurrency: 3 }, async (t) => {
 	assert.equal(Object.keys(points).length, 20);
 	const forced: string[] = [];
 	await Promise.all(
@@ -277,57 +281,57 @@ exit $code
 	return folder;
 }
 
-test("an engine that does not obey", async (t) => {
-	const folder = makeStubbornToolchain();
-	t.after(() => rmSync(folder, { recursive: true, force: true }));
-	const begin = async (graceSeconds: string): Promise<Ordered> => {
-		await worker.stop();
-		worker = await startRole("worker", {
-			...service.environment,
-			TOOLCHAIN_DIR: folder,
-			ENGINE_GRACE_SECONDS: graceSeconds,
-		});
-		const one = await order();
-		await follow(one.operation, "resource.created", (n) => n >= total / 4);
-		const asked = await cancel(one.operation);
-		assert.equal(asked.body.state, "cancelling");
-		return one;
-	};
-
-	await t.test(
-		"is ended by force after its grace; what it had done is known all the same",
-		async () => {
-			const one = await begin("2");
-			const { ended, exists } = await checkTruth(one);
-			assert.equal(wasForced(ended), true);
-			assert.ok(exists.length > 1);
-			assert.equal(await readLifecycle(one), "failed");
-			await retry(one);
-			await destroy(one);
-		},
-	);
-
-	if (!isThorough) return;
-	await t.test(
-		"and whose worker is killed meanwhile: the next worker ends the operation as cancelled",
-		async () => {
-			const one = await begin("60");
-			await until("the owner has seen the wish", async () => {
-				const { body } = await tenant.call(
-					"GET",
-					`/v1/operations/${one.operation}`,
-				);
-				return body.state === "cancelling";
+if (isThorough)
+	test("an engine that does not obey", async (t) => {
+		const folder = makeStubbornToolchain();
+		t.after(() => rmSync(folder, { recursive: true, force: true }));
+		const begin = async (graceSeconds: string): Promise<Ordered> => {
+			await worker.stop();
+			worker = await startRole("worker", {
+				...service.environment,
+				TOOLCHAIN_DIR: folder,
+				ENGINE_GRACE_SECONDS: graceSeconds,
 			});
-			await worker.kill();
-			worker = await startRole("worker", service.environment);
-			const { ended } = await checkTruth(one);
-			assert.equal(wasForced(ended), true);
-			assert.equal(ended.attempt, 2);
-			await destroy(one);
-		},
-	);
-});
+			const one = await order();
+			await follow(one.operation, "resource.created", (n) => n >= total / 4);
+			const asked = await cancel(one.operation);
+			assert.equal(asked.body.state, "cancelling");
+			return one;
+		};
+
+		await t.test(
+			"is ended by force after its grace; what it had done is known all the same",
+			async () => {
+				const one = await begin("2");
+				const { ended, exists } = await checkTruth(one);
+				assert.equal(wasForced(ended), true);
+				assert.ok(exists.length > 1);
+				assert.equal(await readLifecycle(one), "failed");
+				await retry(one);
+				await destroy(one);
+			},
+		);
+
+		await t.test(
+			"and whose worker is killed meanwhile: the next worker ends the operation as cancelled",
+			async () => {
+				const one = await begin("60");
+				await until("the owner has seen the wish", async () => {
+					const { body } = await tenant.call(
+						"GET",
+						`/v1/operations/${one.operation}`,
+					);
+					return body.state === "cancelling";
+				});
+				await worker.kill();
+				worker = await startRole("worker", service.environment);
+				const { ended } = await checkTruth(one);
+				assert.equal(wasForced(ended), true);
+				assert.equal(ended.attempt, 2);
+				await destroy(one);
+			},
+		);
+	});
 
 // Kept last: nothing of all this may be left running.
 test("no operation is open", async () => {

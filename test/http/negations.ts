@@ -61,7 +61,8 @@ function negatePlace(schema: Json, place: Place): Negation[] {
 }
 
 const listOptions = (schema: Json): Json[] =>
-	Array.isArray(schema.anyOf)
+	// Beside a type, `anyOf` says of the same value what else must hold.
+	Array.isArray(schema.anyOf) && schema.type === undefined
 		? (schema.anyOf as Json[]).flatMap(listOptions)
 		: [schema];
 
