@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Failure } from "../src/failure.ts";
 import { benchApi } from "./api.ts";
+import { benchChange } from "./change.ts";
 import { makeCleanup } from "./cleanup.ts";
 import { benchHttp } from "./http.ts";
 import { benchProgram } from "./program.ts";
@@ -26,6 +27,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Report>>> =
 	{
 		program: benchProgram,
 		provision: benchProvision,
+		change: benchChange,
 		api: benchApi,
 		http: benchHttp,
 		reads: benchReads,

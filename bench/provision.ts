@@ -1,6 +1,7 @@
 // How long it takes to provision one `ha` environment until every workload is ready, and to destroy it:
 // ordered from the service, by the stock Automation API, and by kubectl; in one cluster, in turns.
 import { readLargestChildMiB, readResidentMiB } from "./memory.ts";
+import { compare } from "./provision/compare.ts";
 import { makeKubectl } from "./provision/kubectl.ts";
 import { loadManifest } from "./provision/manifest.ts";
 import { makeOurs } from "./provision/ours.ts";
@@ -128,26 +129,3 @@ function composeReport(
 		],
 	};
 }
-
-function compare(
-	round: Readings,
-	rows: {
-		readonly ours: string;
-		readonly stock: string;
-		readonly kubectl: string;
-	},
-): Readings {
-	const {
-		[rows.ours]: ours,
-		[rows.stock]: stock,
-		[rows.kubectl]: kubectl,
-	} = round;
-	return {
-		"stock / ours": divide(stock, ours),
-		"ours / kubectl": divide(ours, kubectl),
-		"stock / kubectl": divide(stock, kubectl),
-	};
-}
-
-const divide = (a: number | undefined, b: number | undefined) =>
-	a === undefined || b === undefined ? undefined : a / b;

@@ -4,7 +4,7 @@ import type { PhaseName } from "../../src/domain/operation.ts";
 import type { Caller } from "../../test/support/service.ts";
 import type { Readings } from "../statistics.ts";
 import { secondsSince } from "../surroundings.ts";
-import type { Way } from "./way.ts";
+import { releaseOf, type Way } from "./way.ts";
 
 /** An object that the program declares, as the events name it. */
 export interface Declared {
@@ -19,6 +19,12 @@ export interface Ours extends Way {
 		readonly namespace: string;
 		readonly declared: readonly Declared[];
 	}>;
+	/** Orders a verb of the round's environment. Seconds by row: all of it, then each phase. */
+	change(
+		round: number,
+		verb: "upgrade" | "hibernate" | "wake",
+		body?: object,
+	): Promise<Readings>;
 }
 
 const nameOf = (round: number) => `bench-${round}`;
@@ -27,11 +33,11 @@ export function makeOurs(tenant: Caller): Ours {
 	const creates = new Map<number, readonly StreamedEvent[]>();
 
 	/** An order to its end, measured at the caller. */
-	async function run(
+	async function follow(
 		method: "POST" | "DELETE",
 		path: string,
 		body?: unknown,
-	): Promise<{ readings: Readings; events: StreamedEvent[] }> {
+	): Promise<{ id: string; readings: Readings; events: StreamedEvent[] }> {
 		const begun = performance.now();
 		const order = await tenant.call(method, path, body);
 		const answered = secondsSince(begun);
@@ -43,14 +49,29 @@ export function makeOurs(tenant: Caller): Ours {
 		if (last?.type !== "operation.succeeded") {
 			throw new Error(`the operation did not succeed: ${JSON.stringify(last)}`);
 		}
+		const readings = { "ours: order → succeeded": total, "  202": answered };
+		return { id, events, readings };
+	}
+
+	async function run(...order: Parameters<typeof follow>) {
+		const { id, events, readings } = await follow(...order);
 		return {
 			events,
-			readings: {
-				"ours: order → succeeded": total,
-				"  202": answered,
-				...(await readTimes(tenant, id)),
-			},
+			readings: { ...readings, ...(await readTimes(tenant, id)) },
 		};
+	}
+
+	async function change(round: number, verb: string, body?: object) {
+		const path = `/v1/environments/${nameOf(round)}:${verb}`;
+		const { id, readings } = await follow("POST", path, body);
+		const { phases } = await tenant.client.findOperation({ id });
+		const times = phases.map(({ name, startedAt, finishedAt }) => [
+			`  ${name}`,
+			finishedAt === null
+				? undefined
+				: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000,
+		]);
+		return { ...readings, ...Object.fromEntries(times) };
 	}
 
 	return {
@@ -61,6 +82,9 @@ export function makeOurs(tenant: Caller): Ours {
 			creates.set(round, events);
 			return readings;
 		},
+		change,
+		upgrade: (round, patch) =>
+			change(round, "upgrade", { release: releaseOf(patch).name }),
 		async destroy(round) {
 			const path = `/v1/environments/${nameOf(round)}`;
 			return (await run("DELETE", path)).readings;

@@ -6,8 +6,7 @@ import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { currentVersions } from "../../src/domain/blueprint.ts";
 import { parameters } from "../../src/domain/parameters.ts";
-import { upstreamRelease } from "../../src/domain/release.ts";
-import { createSecrets } from "../../src/domain/secret.ts";
+import { createSecrets, type Secrets } from "../../src/domain/secret.ts";
 import { targetSettings } from "../../src/domain/target.ts";
 import { endSession } from "../../src/processes.ts";
 import { kubectlGet } from "../../test/support/kubectl.ts";
@@ -18,7 +17,7 @@ import {
 	secondsSince,
 } from "../surroundings.ts";
 import type { StockAnswer, StockRequest } from "./stock-script.ts";
-import { tuningPrefix, type Way } from "./way.ts";
+import { releaseOf, tuningPrefix, type Way } from "./way.ts";
 
 const script = join(import.meta.dirname, "stock-script.ts");
 
@@ -35,13 +34,20 @@ interface StockOptions {
 
 export function makeStock({ bench, sandbox, dir, objects }: StockOptions): Way {
 	const environment = prepareEnvironment(bench, dir);
+	// An environment keeps its secrets from one update to the next.
+	const secrets = new Map<number, Secrets>();
 
 	async function run(
 		verb: "up" | "destroy",
 		round: number,
+		patch = 0,
 	): Promise<{ readings: Readings; answer: StockAnswer }> {
 		const path = join(dir, `stock-${round}.json`);
-		const request = JSON.stringify(composeRequest(round, sandbox));
+		const kept = secrets.get(round) ?? createSecrets();
+		secrets.set(round, kept);
+		const request = JSON.stringify(
+			composeRequest({ round, patch, secrets: kept }, sandbox),
+		);
 		writeFileSync(path, request, { mode: 0o600 });
 		const begun = performance.now();
 		const answer = await runScript(bench, [verb, path], environment);
@@ -70,6 +76,7 @@ export function makeStock({ bench, sandbox, dir, objects }: StockOptions): Way {
 			await requireUntuned(sandbox, namespaceOf(round));
 			return readings;
 		},
+		upgrade: async (round, patch) => (await run("up", round, patch)).readings,
 		destroy: async (round) => (await run("destroy", round)).readings,
 	};
 }
@@ -107,7 +114,18 @@ function prepareEnvironment(bench: Bench, dir: string): Record<string, string> {
 	};
 }
 
-function composeRequest(round: number, sandbox: BenchSandbox): StockRequest {
+function composeRequest(
+	{
+		round,
+		patch,
+		secrets,
+	}: {
+		readonly round: number;
+		readonly patch: number;
+		readonly secrets: Secrets;
+	},
+	sandbox: BenchSandbox,
+): StockRequest {
 	const name = nameOf(round);
 	return {
 		stack: name,
@@ -117,12 +135,12 @@ function composeRequest(round: number, sandbox: BenchSandbox): StockRequest {
 			environmentName: name,
 			tenant: "bench",
 			namespace: namespaceOf(round),
-			revision: 1,
+			revision: 1 + patch,
 			size: "ha",
-			release: upstreamRelease("0.6.0", "0.15.0"),
+			release: releaseOf(patch),
 			labels: {},
 			parameters: parameters.parse({}),
-			secrets: createSecrets(),
+			secrets,
 			target: {
 				kubeconfig: sandbox.deployerKubeconfig,
 				clusterIdentifier: sandbox.clusterIdentifier,
