@@ -26,26 +26,40 @@ export interface CallOptions {
 	readonly idempotencyKey?: string;
 	/** An ETag, as `readEtag` gives it. Without one, a change that needs one is made whatever the thing is by now. */
 	readonly ifMatch?: string;
-	/** Sent besides, such as `traceparent` or `if-none-match`; these win over what the client sends itself. */
+	/** Sent besides, such as `traceparent`; these win over what the client sends itself. */
 	readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Of who knows a thing already: it is answered only if it is another by now, and with `undefined` otherwise. */
+export interface KnownOptions extends CallOptions {
+	/** The ETag of what is known, as `readEtag` gives it. */
+	readonly ifNoneMatch: string | undefined;
+}
+
 type Call<E> = E extends { readonly parts: unknown }
-	? <A extends Asked<E>>(
-			asked?: A,
-			options?: CallOptions,
-		) => Reply<Chosen<E, A>>
+	? {
+			<A extends Asked<E>>(
+				asked: A,
+				options: KnownOptions,
+			): Reply<Chosen<E, A> | undefined>;
+			<A extends Asked<E>>(
+				asked?: A,
+				options?: CallOptions,
+			): Reply<Chosen<E, A>>;
+		}
 	: PlainCall<E>;
 
 type PlainCall<E> =
 	unknown extends Asked<E>
-		? (
-				asked?: Record<never, never>,
-				options?: CallOptions,
-			) => Reply<Answered<E>>
+		? Ask<Answered<E>, [asked?: Record<never, never>]>
 		: Record<never, never> extends Asked<E>
-			? (asked?: Asked<E>, options?: CallOptions) => Reply<Answered<E>>
-			: (asked: Asked<E>, options?: CallOptions) => Reply<Answered<E>>;
+			? Ask<Answered<E>, [asked?: Asked<E>]>
+			: Ask<Answered<E>, [asked: Asked<E>]>;
+
+interface Ask<T, A extends unknown[]> {
+	(...asked: [...Required<A>, options: KnownOptions]): Reply<T | undefined>;
+	(...asked: [...A, options?: CallOptions]): Reply<T>;
+}
 
 export type Client = { readonly [K in keyof Declared]: Call<Declared[K]> } & {
 	/** Events from behind the one with the id `after`, to the end of the operation or the environment. */
@@ -90,7 +104,7 @@ export function connect(connection: Connection): Client {
 	const call = (
 		name: string,
 		asked: Readonly<Record<string, unknown>> = {},
-		options: CallOptions = {},
+		options: Partial<KnownOptions> = {},
 	) =>
 		makeReply(
 			loadRoute(name).then((route) =>
@@ -117,7 +131,7 @@ export function connect(connection: Connection): Client {
 			if (name in own) return own[name as keyof typeof own];
 			return (
 				asked?: Readonly<Record<string, unknown>>,
-				options?: CallOptions,
+				options?: Partial<KnownOptions>,
 			) => call(name, asked, options);
 		},
 	}) as Client;
@@ -148,10 +162,11 @@ async function ask(
 		options,
 	}: {
 		readonly asked: Readonly<Record<string, unknown>>;
-		readonly options: CallOptions;
+		readonly options: Partial<KnownOptions>;
 	},
 ): Promise<Received<unknown>> {
 	const { signal, idempotencyKey = crypto.randomUUID(), ifMatch } = options;
+	const { ifNoneMatch } = options;
 	const response = await send(connection, compose(path, asked), {
 		method,
 		headers: {
@@ -159,6 +174,7 @@ async function ask(
 			...(method !== "GET" && { "idempotency-key": `"${idempotencyKey}"` }),
 			...(ifMatch !== undefined && { "if-match": ifMatch }),
 			...(ifMatch === undefined && method === "PATCH" && { "if-match": "*" }),
+			...(ifNoneMatch !== undefined && { "if-none-match": ifNoneMatch }),
 			...(body !== undefined && { "content-type": "application/json" }),
 			...options.headers,
 		},
@@ -166,7 +182,8 @@ async function ask(
 		...(signal && { signal }),
 	});
 	const { status, headers } = response;
-	if (status === 204) return { data: undefined, status, headers };
+	if (status === 204 || status === 304)
+		return { data: undefined, status, headers };
 	const data = (await response.json()) as object;
 	const etag = headers.get("etag");
 	if (etag !== null) etags.set(data, etag);

@@ -56,7 +56,7 @@ export async function send(
 			if (isLast || init.signal?.aborted) throw error;
 			return undefined;
 		});
-		if (response?.ok) return response;
+		if (response?.ok || response?.status === 304) return response;
 		if (response && (isLast || !mayPass(response)))
 			return await throwProblem(response);
 		await response?.body?.cancel();

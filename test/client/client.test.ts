@@ -256,6 +256,28 @@ test("who asks is told status and headers, of what is refused as well", async ()
 	assert.equal(gone.headers.get("etag"), readEtag(gone.data));
 });
 
+test("who knows a thing already is not told it again", async () => {
+	const client = enter();
+	await client.createEnvironment({ body: { name: "known" } });
+	const known = await client.findEnvironment({ id: "known" });
+	const same = client.findEnvironment(
+		{ id: "known" },
+		{ ifNoneMatch: readEtag(known) },
+	);
+	assert.equal(await same, undefined);
+	const { status, headers } = await same.withResponse();
+	assert.deepEqual([status, headers.get("etag")], [304, readEtag(known)]);
+	await client.describeEnvironment({
+		id: "known",
+		body: { description: "another" },
+	});
+	const other = await client.findEnvironment(
+		{ id: "known" },
+		{ ifNoneMatch: readEtag(known) },
+	);
+	assert.equal(other?.description, "another");
+});
+
 test("without a token it asks what needs none, and with the document at hand nothing else", async () => {
 	const asked: string[] = [];
 	const client = connect({

@@ -37,16 +37,6 @@ const mayAskRaw: Record<string, readonly string[]> = {
 		"http/verbs.ts",
 		"http/webhooks.test.ts",
 	],
-	"not asked by the client yet": [
-		"http/permission-matrix.test.ts",
-		"http/rate-limit-address.test.ts",
-		"http/rate-limit-away.test.ts",
-		"http/rate-limit.test.ts",
-		"http/readiness.test.ts",
-		"http/wait.test.ts",
-		"store/service-role.test.ts",
-		"tracing/order.test.ts",
-	],
 	"the text of a query or a link, as it stands": [
 		"http/events.test.ts",
 		"http/fields.test.ts",
@@ -54,9 +44,8 @@ const mayAskRaw: Record<string, readonly string[]> = {
 		"http/operations.test.ts",
 		"http/paging.test.ts",
 	],
-	"pages, metrics, what is known already, and commands of the README": [
+	"pages, metrics, and commands of the README": [
 		"http/docs.test.ts",
-		"http/etag.test.ts",
 		"http/metrics.test.ts",
 		"http/readme.test.ts",
 	],

@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
+import { type CallOptions, type Reply, readEtag } from "../../client/client.ts";
 import { api } from "../../src/contract/api.ts";
 import { showsOne } from "../../src/contract/request-headers.ts";
-import { answered } from "../support/answers.ts";
-import { askAny } from "../support/ask-by-path.ts";
+import type { EnvironmentId } from "../../src/domain/ids.ts";
+import { answered, refused } from "../support/answers.ts";
+import { askAny, askByPath } from "../support/ask-by-path.ts";
 import {
 	type Door,
 	givenEnvironment,
@@ -21,26 +23,13 @@ before(async () => {
 });
 after(() => door.close());
 
-function ask(
-	method: string,
-	path: string,
-	{
-		body,
-		headers = {},
-		token = door.operator.token,
-	}: {
-		readonly body?: unknown;
-		readonly headers?: Record<string, string>;
-		readonly token?: string;
-	} = {},
-) {
-	return door.sendRaw(method, path, { token, body, headers });
+async function readTag(thing: Promise<object>): Promise<string> {
+	return readEtag(await thing) ?? assert.fail("it has no ETag");
 }
-
-async function readTag(path: string, token?: string): Promise<string> {
-	const { headers } = await ask("GET", path, token ? { token } : {});
-	return headers.get("etag") ?? assert.fail(`${path} has no ETag`);
-}
+const readTagOf = (id: EnvironmentId) =>
+	readTag(door.operator.client.findEnvironment({ id }));
+const readTagOfTenant = () =>
+	readTag(door.platformAdmin.client.findTenant({ name: "globex" }));
 
 test("each single thing has a strong ETag, and who knows it is not told it again", async () => {
 	const examples = await givenExamples(door);
@@ -49,13 +38,13 @@ test("each single thing has a strong ETag, and who knows it is not told it again
 	);
 	assert.ok(singles.length > 5);
 	for (const { endpoint, role } of singles) {
-		const { path } = composeExample(examples, endpoint);
-		const { token } =
+		const { asked } = composeExample(examples, endpoint);
+		const { client } =
 			role === "platform-admin" ? door.platformAdmin : door[role];
-		const tag = await readTag(path, token);
+		const look = (known?: string) =>
+			answered(askAny(client, endpoint, asked, { ifNoneMatch: known }));
+		const tag = (await look()).headers.get("etag") ?? "";
 		assert.match(tag, /^"[\w-]+"$/, endpoint.name);
-		const look = (known: string) =>
-			ask("GET", path, { token, headers: { "if-none-match": known } });
 		for (const known of [tag, `"x", ${tag}`, `W/${tag}`, "*"]) {
 			const same = await look(known);
 			assert.equal(same.status, 304, `${endpoint.name}, ${known}`);
@@ -67,64 +56,65 @@ test("each single thing has a strong ETag, and who knows it is not told it again
 });
 
 test("the ETag changes with the thing, and is the one that a change answers with", async () => {
-	const path = `/v1/environments/${(await givenEnvironment(door)).environment.id}`;
-	const before = await readTag(path);
-	const changed = await ask("PATCH", path, {
-		body: { description: "another" },
-		headers: { "if-match": before },
-	});
-	assert.equal(changed.status, 200, changed.text);
-	const after = changed.headers.get("etag");
+	const { id } = (await givenEnvironment(door)).environment;
+	const before = await readTagOf(id);
+	const after = await readTag(
+		door.operator.client.describeEnvironment(
+			{ id, body: { description: "another" } },
+			{ ifMatch: before },
+		),
+	);
 	assert.notEqual(after, before);
-	assert.equal(await readTag(path), after);
+	assert.equal(await readTagOf(id), after);
 });
 
 test("a change must say what it is of", async () => {
 	const { id } = (await givenEnvironment(door)).environment;
 	const changes = [
-		[`/v1/environments/${id}`, door.operator.token, { description: "x" }],
-		["/v1/tenants/globex", door.platformAdmin.token, { ttlMax: null }],
-	] as const;
-	for (const [path, token, body] of changes) {
-		const tag = await readTag(path, token);
+		{
+			of: door.operator,
+			path: `/v1/environments/${id}`,
+			body: { description: "x" },
+			read: () => readTagOf(id),
+		},
+		{
+			of: door.platformAdmin,
+			path: "/v1/tenants/globex",
+			body: { ttlMax: null },
+			read: readTagOfTenant,
+		},
+	];
+	for (const { of, path, body, read } of changes) {
+		const tag = await read();
 		// The door adds one where there is none.
 		const { status, headers } = await fetch(`${door.url}${path}`, {
 			method: "PATCH",
 			headers: {
-				authorization: `Bearer ${token}`,
+				authorization: `Bearer ${of.token}`,
 				"content-type": "application/json",
 			},
 			body: JSON.stringify(body),
 		});
 		assert.equal(status, 428);
 		assert.match(headers.get("content-type") ?? "", /problem\+json/);
-		const wrong = await ask("PATCH", path, {
-			token,
-			body,
-			headers: { "if-match": "unquoted" },
-		});
+		const ifMatch = "unquoted";
+		const wrong = await refused(
+			askByPath(of.client, ["PATCH", path, body], { ifMatch }),
+		);
 		assert.equal(wrong.status, 400);
 		assert.deepEqual(readPointers(wrong), ["/header/if-match"]);
-		assert.equal(await readTag(path, token), tag);
+		assert.equal(await read(), tag);
 	}
 });
 
 test("of 20 changes at once that were decided on the same reading, one is carried out", async () => {
 	const { id } = (await givenEnvironment(door)).environment;
 	const race = async (
-		path: string,
-		token: string,
-		makeBody: (i: number) => object,
+		ifMatch: string,
+		change: (i: number, options: CallOptions) => Reply<unknown>,
 	) => {
-		const tag = await readTag(path, token);
 		const answers = await Promise.all(
-			Array.from({ length: 20 }, (_, i) =>
-				ask("PATCH", path, {
-					token,
-					body: makeBody(i),
-					headers: { "if-match": tag },
-				}),
-			),
+			Array.from({ length: 20 }, (_, i) => answered(change(i, { ifMatch }))),
 		);
 		const stale = answers.filter(({ status }) => status === 412);
 		assert.equal(stale.length, 19);
@@ -133,12 +123,18 @@ test("of 20 changes at once that were decided on the same reading, one is carrie
 		]);
 		assert.equal(answers.filter(({ status }) => status === 200).length, 1);
 	};
-	await race(`/v1/environments/${id}`, door.operator.token, (i) => ({
-		description: `number ${i}`,
-	}));
-	await race("/v1/tenants/globex", door.platformAdmin.token, (i) => ({
-		concurrentOperations: i + 1,
-	}));
+	await race(await readTagOf(id), (i, options) =>
+		door.operator.client.describeEnvironment(
+			{ id, body: { description: `number ${i}` } },
+			options,
+		),
+	);
+	await race(await readTagOfTenant(), (i, options) =>
+		door.platformAdmin.client.changeTenant(
+			{ name: "globex", body: { concurrentOperations: i + 1 } },
+			options,
+		),
+	);
 });
 
 test("every order of an environment that can depend on its ETag is refused when that is stale, and taken when it holds", async (t) => {
@@ -171,43 +167,42 @@ test("every order of an environment that can depend on its ETag is refused when 
 
 test("a repeat of a change with a key is answered as the change was, though the ETag is another one by now", async () => {
 	const { id } = await givenReadyEnvironment(door);
-	const path = `/v1/environments/${id}`;
-	const headers = {
-		"if-match": await readTag(path),
-		"idempotency-key": randomUUID(),
+	const options = {
+		ifMatch: await readTagOf(id),
+		idempotencyKey: randomUUID(),
 	};
 	const change = () =>
-		ask("PATCH", path, { body: { description: "once" }, headers });
+		door.operator.client
+			.describeEnvironment({ id, body: { description: "once" } }, options)
+			.withResponse();
 	const first = await change();
-	assert.equal(first.status, 200);
 	const again = await change();
-	assert.equal(again.status, 200, again.text);
+	assert.deepEqual([first.status, again.status], [200, 200]);
 	assert.equal(again.headers.get("idempotency-replayed"), "true");
 	assert.equal(again.headers.get("etag"), first.headers.get("etag"));
 });
 
 test("a name that is taken fails the precondition that it is not", async () => {
+	const unlessThere = { headers: { "if-none-match": "*" } };
+	const { client } = door.operator;
 	const order = () =>
-		ask("POST", "/v1/environments", {
-			body: { name: "single" },
-			headers: { "if-none-match": "*" },
-		});
-	assert.equal((await order()).status, 202);
-	const taken = await order();
+		client.createEnvironment({ body: { name: "single" } }, unlessThere);
+	assert.ok((await order()).id);
+	const taken = await refused(order());
 	assert.equal(taken.status, 412);
-	assert.equal(taken.body.code, "precondition_failed");
+	assert.equal(taken.code, "precondition_failed");
 	assert.deepEqual(readPointers(taken), ["/name"]);
-	const tenant = await ask("POST", "/v1/tenants", {
-		token: door.platformAdmin.token,
-		body: { name: "globex" },
-		headers: { "if-none-match": "*" },
-	});
+	const tenant = await refused(
+		door.platformAdmin.client.createTenant(
+			{ body: { name: "globex" } },
+			unlessThere,
+		),
+	);
 	assert.equal(tenant.status, 412);
 	// Another conflict stays one.
 	const { id } = (await givenEnvironment(door)).environment;
-	const clone = await ask("POST", `/v1/environments/${id}:clone`, {
-		body: { name: "copy" },
-		headers: { "if-none-match": "*" },
-	});
-	assert.equal(clone.status, 409, clone.text);
+	const clone = await refused(
+		client.cloneEnvironment({ id, body: { name: "copy" } }, unlessThere),
+	);
+	assert.equal(clone.status, 409);
 });

@@ -17,7 +17,9 @@ import {
 import { createTokenText, hashToken } from "../../src/domain/token.ts";
 import { findTenant } from "../../src/store/tenants.ts";
 import { createToken, revokeToken } from "../../src/store/tokens.ts";
-import { type Answer, type Door, openDoor } from "./door.ts";
+import { type Answer, answered } from "../support/answers.ts";
+import { askAny } from "../support/ask-by-path.ts";
+import { type Door, openDoor } from "./door.ts";
 import {
 	composeExample,
 	type Examples,
@@ -85,8 +87,8 @@ function ask(
 	token: string | undefined,
 	id?: string,
 ): Promise<Answer> {
-	const { path, body } = composeExample(examples, endpoint, id);
-	return door.sendRaw(endpoint.method, path, { token, body });
+	const { asked } = composeExample(examples, endpoint, id);
+	return answered(askAny(door.as(token), endpoint, asked));
 }
 
 const isOfATenant = ({ path, permission }: Guarded): boolean =>

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createTokenText } from "../../src/domain/token.ts";
+import { answered } from "../support/answers.ts";
 import { givenActor } from "../support/given.ts";
 import { type Door, openDoor, openDoorBeside } from "./door.ts";
 
@@ -23,11 +24,9 @@ after(async () => {
 });
 
 const guess = async (door: Door, from: string) => {
-	const { status } = await door.sendRaw("GET", "/v1/environments", {
-		token: createTokenText(),
-		headers: { "x-forwarded-for": from },
-	});
-	return status;
+	const guessing = door.as(createTokenText());
+	const headers = { "x-forwarded-for": from };
+	return (await answered(guessing.listEnvironments({}, { headers }))).status;
 };
 
 async function guessOften(door: Door, addresses: readonly string[]) {
@@ -75,12 +74,10 @@ test("right tokens that come at once from a new address are all let in", async (
 			async () => (await givenActor(trusting.db, "acme", "viewer")).token,
 		),
 	);
+	const headers = { "x-forwarded-for": "192.0.2.77" };
 	const answers = await Promise.all(
 		tokens.map((token) =>
-			trusting.sendRaw("GET", "/v1/environments", {
-				token,
-				headers: { "x-forwarded-for": "192.0.2.77" },
-			}),
+			answered(trusting.as(token).listEnvironments({}, { headers })),
 		),
 	);
 	assert.deepEqual(
@@ -90,26 +87,17 @@ test("right tokens that come at once from a new address are all let in", async (
 });
 
 test("a revoked token is refused at once, and is unknown again", async () => {
-	const { admin } = trusting;
+	const { client } = trusting.admin;
 	const headers = { "x-forwarded-for": "192.0.2.78" };
-	const made = await trusting.sendRaw("POST", "/v1/tokens", {
-		token: admin.token,
-		body: { name: "gone", role: "viewer" },
-		headers,
-	});
-	const token = String(made.body.token);
-	const ask = async () => {
-		const { status } = await trusting.sendRaw("GET", "/v1/environments", {
-			token,
-			headers,
-		});
-		return status;
-	};
+	const { id, token } = await client.createToken(
+		{ body: { name: "gone", role: "viewer" } },
+		{ headers },
+	);
+	const own = trusting.as(token);
+	const ask = async () =>
+		(await answered(own.listEnvironments({}, { headers }))).status;
 	assert.equal(await ask(), 200);
-	await trusting.sendRaw("DELETE", `/v1/tokens/${made.body.id}`, {
-		token: admin.token,
-		headers,
-	});
+	await client.revokeToken({ id }, { headers });
 	const statuses: number[] = [];
 	for (let i = 0; i < 5; i++) statuses.push(await ask());
 	// The first is nobody's guess: it was right a moment ago.

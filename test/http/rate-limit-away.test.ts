@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { answered } from "../support/answers.ts";
 import { startRedis } from "../support/redis.ts";
 import { type Door, openDoor } from "./door.ts";
 
@@ -19,7 +20,7 @@ after(() => door.close());
 test("requests go on while nobody can count them, and the log says so once in a while", async () => {
 	const answers = await Promise.all(
 		Array.from({ length: 10 }, () =>
-			door.sendRaw("GET", "/v1/environments", { token: door.viewer.token }),
+			answered(door.viewer.client.listEnvironments()),
 		),
 	);
 	assert.deepEqual(

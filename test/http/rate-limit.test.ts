@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createTokenText } from "../../src/domain/token.ts";
+import { type Answer, answered } from "../support/answers.ts";
 import { givenActor } from "../support/given.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import { type Answer, type Door, openDoor, openDoorBeside } from "./door.ts";
+import { type Door, openDoor, openDoorBeside } from "./door.ts";
 
 const rates = { token: 50, tenant: 80, failures: 10 };
-const path = "/v1/environments";
 
 let redis: TestRedis;
 /** Two doors to each store of counts. */
@@ -37,15 +37,16 @@ async function givenTokens({ db }: Door, tenant: string, count: number) {
 	return tokens;
 }
 
+const ask = (door: Door, token?: string): Promise<Answer> =>
+	answered(door.as(token).listEnvironments());
+
 /** Asks both doors in turn, all at once. */
 const askBoth = (
 	[one, two]: readonly [Door, Door],
 	tokens: readonly string[],
 ): Promise<Answer[]> =>
 	Promise.all(
-		tokens.map((token, index) =>
-			(index % 2 === 0 ? one : two).sendRaw("GET", path, { token }),
-		),
+		tokens.map((token, index) => ask(index % 2 === 0 ? one : two, token)),
 	);
 
 const repeat = <T>(values: readonly T[], times: number): T[] =>
@@ -91,7 +92,7 @@ test("a tenant's limit is that of all its tokens", async () => {
 test("answers say what is left and, once nothing is, when to come again", async () => {
 	const [, one] = pairs[0] ?? assert.fail();
 	const [token = ""] = await givenTokens(one, "polite", 1);
-	const first = await one.sendRaw("GET", path, { token });
+	const first = await ask(one, token);
 	assert.equal(
 		first.headers.get("ratelimit-policy"),
 		'"token";q=50;w=60, "tenant";q=80;w=60',
@@ -99,12 +100,8 @@ test("answers say what is left and, once nothing is, when to come again", async 
 	const fields = first.headers.get("ratelimit") ?? "";
 	assert.match(fields, /^"token";r=49;t=\d+, "tenant";r=79;t=\d+$/);
 
-	await Promise.all(
-		repeat([token], 60).map((mine) =>
-			one.sendRaw("GET", path, { token: mine }),
-		),
-	);
-	const refused = await one.sendRaw("GET", path, { token });
+	await Promise.all(repeat([token], 60).map((mine) => ask(one, mine)));
+	const refused = await ask(one, token);
 	assert.equal(refused.status, 429);
 	assert.equal(refused.body.code, "rate_limited");
 	assert.equal(refused.body.retryable, true);
@@ -117,7 +114,7 @@ test("answers say what is left and, once nothing is, when to come again", async 
 test("a burst of wrong tokens is stopped, and a token that works goes on from the same address", async () => {
 	for (const [store, one, two] of pairs) {
 		const [known = "", fresh = ""] = await givenTokens(one, "calm", 2);
-		const before = await one.sendRaw("GET", path, { token: known });
+		const before = await ask(one, known);
 		assert.equal(before.status, 200, store);
 		const wrong = Array.from({ length: 50 }, createTokenText);
 		const answers = await askBoth([one, two], wrong);
@@ -126,16 +123,16 @@ test("a burst of wrong tokens is stopped, and a token that works goes on from th
 		assert.ok(tried <= 10, `${store}: ${tried} of 10 were tried`);
 		assert.ok(tried >= 8, `${store}: only ${tried} of 10 were tried`);
 
-		const goesOn = await one.sendRaw("GET", path, { token: known });
+		const goesOn = await ask(one, known);
 		assert.equal(goesOn.status, 200, store);
 		// Nobody has seen it yet, so it cannot be told from a guess.
-		const unknown = await one.sendRaw("GET", path, { token: fresh });
+		const unknown = await ask(one, fresh);
 		assert.equal(unknown.status, 429, store);
 		assert.match(
 			unknown.headers.get("ratelimit-policy") ?? "",
 			/^"failures";q=10;w=60$/,
 		);
-		const nothing = await one.sendRaw("GET", path);
+		const nothing = await ask(one);
 		assert.equal(nothing.status, 401, store);
 	}
 });

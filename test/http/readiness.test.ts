@@ -13,15 +13,10 @@ import { ensureSealCheck } from "../../src/operations/seal-check.ts";
 import { openSender, type Sender } from "../../src/queue/enqueue.ts";
 import { parseSealKey } from "../../src/seal.ts";
 import { openDatabase } from "../../src/store/db.ts";
+import { type Answer, answered } from "../support/answers.ts";
 import { silentLog, testSealKey } from "../support/given.ts";
 import { until } from "../support/until.ts";
-import {
-	type Answer,
-	type Door,
-	openDoor,
-	openDoorBeside,
-	readPointers,
-} from "./door.ts";
+import { type Door, openDoor, openDoorBeside, readPointers } from "./door.ts";
 
 let door: Door;
 let sender: Sender;
@@ -46,7 +41,7 @@ async function ask(
 ): Promise<Answer> {
 	const beside = await openDoorBeside(door, { readinessChecks });
 	try {
-		return await beside.sendRaw("GET", "/readyz");
+		return await answered(beside.as().checkReady());
 	} finally {
 		await beside.close();
 	}
@@ -201,7 +196,7 @@ test("what a check throws that is no failure is in the log, and not in the answe
 		],
 	});
 	try {
-		const answer = await beside.sendRaw("GET", "/readyz");
+		const answer = await answered(beside.as().checkReady());
 		assert.deepEqual(readPointers(answer), ["/odd"]);
 		assert.doesNotMatch(answer.text, /planted/);
 		const lines = beside.log.filter(({ fields }) => fields.check === "odd");

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
+import { readEtag } from "../../client/client.ts";
 import type { OperationId } from "../../src/domain/ids.ts";
 import { appendEvents } from "../../src/store/events.ts";
+import { refused } from "../support/answers.ts";
 import { until } from "../support/until.ts";
 import { type Door, endOperation, givenEnvironment, openDoor } from "./door.ts";
 
@@ -13,11 +15,11 @@ before(async () => {
 });
 after(() => door.close());
 
-const ask = (id: OperationId, query: string, headers = {}) =>
-	door.sendRaw("GET", `/v1/operations/${id}${query}`, {
-		token: door.viewer.token,
-		headers,
-	});
+const ask = (id: OperationId, wait?: string, seen?: string) =>
+	door.viewer.client.findOperation(
+		{ id, ...(wait !== undefined && { wait }) },
+		{ ifNoneMatch: seen },
+	);
 
 const someoneWaits = () =>
 	until("somebody waits", () => door.countFollowers() === 1);
@@ -39,76 +41,69 @@ async function advance(id: OperationId): Promise<void> {
 
 test("who waits is answered as soon as the operation comes farther, and not by an event that says nothing of that", async () => {
 	const { id, environment } = (await givenEnvironment(door)).operation;
-	const waiting = ask(id, "?wait=60s");
+	const waiting = ask(id, "60s");
 	await someoneWaits();
 	await appendEvents(door.db, { environment, operation: id }, [
 		{ type: "engine.warned", data: { message: "nothing" } },
 	]);
 	await advance(id);
-	const { status, body } = await waiting;
+	const { data, status } = await waiting.withResponse();
 	assert.equal(status, 200);
-	assert.equal(body.state, "running");
-	assert.equal(body.phase, "preparing");
+	assert.equal(data?.state, "running");
+	assert.equal(data.phase, "preparing");
 	assert.equal(door.countFollowers(), 0);
 });
 
 test("what has ended is answered at once", async () => {
 	const { id } = (await givenEnvironment(door)).operation;
 	await endOperation(door.db, id);
-	const { status, body } = await ask(id, "?wait=60s");
+	const { data, status } = await ask(id, "60s").withResponse();
 	assert.equal(status, 200);
-	assert.equal(body.state, "succeeded");
+	assert.equal(data?.state, "succeeded");
 });
 
 test("who has seen an older state is answered at once, and who has seen this one waits for the next", async () => {
-	const { id } = (await givenEnvironment(door)).operation;
-	const old = (await ask(id, "")).headers.get("etag") ?? "";
+	const { id, environment } = (await givenEnvironment(door)).operation;
+	const old = (await ask(id)) ?? assert.fail();
 	await advance(id);
-	const news = await ask(id, "?wait=60s", { "if-none-match": old });
-	assert.equal(news.status, 200);
-	assert.equal(news.body.state, "running");
-	const tag = news.headers.get("etag") ?? "";
-	const waiting = ask(id, "?wait=60s", { "if-none-match": tag });
+	const news = await ask(id, "60s", readEtag(old));
+	assert.equal(news?.state, "running");
+	const waiting = ask(id, "60s", readEtag(news));
 	await someoneWaits();
 	await endOperation(door.db, id);
-	const { environment } = news.body;
-	await appendEvents(
-		door.db,
-		{ environment: environment as never, operation: id },
-		[{ type: "engine.warned", data: { message: "over" } }],
-	);
-	const end = await waiting;
-	assert.equal(end.body.state, "succeeded");
+	await appendEvents(door.db, { environment, operation: id }, [
+		{ type: "engine.warned", data: { message: "over" } },
+	]);
+	assert.equal((await waiting)?.state, "succeeded");
 });
 
 test("when the time is over it is answered as it is, or not again to who knows it", async () => {
 	const { id } = (await givenEnvironment(door)).operation;
-	const first = await ask(id, "?wait=1s");
-	assert.equal(first.status, 200);
-	assert.equal(first.body.state, "queued");
-	const known = await ask(id, "?wait=1s", {
-		"if-none-match": first.headers.get("etag") ?? "",
-	});
-	assert.equal(known.status, 304);
+	const first = (await ask(id, "1s")) ?? assert.fail();
+	assert.equal(first.state, "queued");
+	const known = ask(id, "1s", readEtag(first));
+	assert.equal(await known, undefined);
+	assert.equal((await known.withResponse()).status, 304);
 });
 
 test("a time that is none, or too long, is refused", async () => {
 	const { id } = (await givenEnvironment(door)).operation;
 	for (const wait of ["0s", "61s", "1m", "30", "-1s"]) {
-		assert.equal((await ask(id, `?wait=${wait}`)).status, 400, wait);
+		assert.equal((await refused(ask(id, wait))).status, 400, wait);
 	}
 });
 
 test("for who has left before he was known nobody waits", async () => {
 	const { id } = (await givenEnvironment(door)).operation;
-	const url = `${door.url}/v1/operations/${id}?wait=60s`;
-	const headers = { authorization: `Bearer ${door.viewer.token}` };
 	const leave = new AbortController();
 	const lines = door.log.length;
 	await door.db.transaction().execute(async (trx) => {
 		// Who calls is read from here.
 		await sql`lock table tokens in access exclusive mode`.execute(trx);
-		const left = fetch(url, { headers, signal: leave.signal });
+		const left = door.viewer.client.findOperation(
+			{ id, wait: "60s" },
+			{ signal: leave.signal },
+		);
 		await until("the request waits to learn who calls", async () => {
 			const { rows } = await sql`
 				select from pg_locks where not granted and relation = 'tokens'::regclass`.execute(
@@ -123,7 +118,7 @@ test("for who has left before he was known nobody waits", async () => {
 		);
 	});
 	// By the same road, behind the one that left.
-	assert.equal((await ask(id, "?wait=1s")).status, 200);
+	assert.equal((await ask(id, "1s"))?.id, id);
 	assert.equal(door.countFollowers(), 0);
 });
 
@@ -131,12 +126,10 @@ test("a process that stops answers those who wait", async (t) => {
 	const own = await openDoor();
 	t.after(() => own.close());
 	const { id } = (await givenEnvironment(own)).operation;
-	const waiting = own.sendRaw("GET", `/v1/operations/${id}?wait=60s`, {
-		token: own.viewer.token,
-	});
+	const waiting = own.viewer.client.findOperation({ id, wait: "60s" });
 	await until("somebody waits", () => own.countFollowers() === 1);
 	await own.closeServer();
-	const { status, body } = await waiting;
+	const { data, status } = await waiting.withResponse();
 	assert.equal(status, 200);
-	assert.equal(body.state, "queued");
+	assert.equal(data.state, "queued");
 });

@@ -12,6 +12,8 @@ import { migrate, requireSchema } from "../../src/store/migrate.ts";
 import { grantServiceRole } from "../../src/store/service-role.ts";
 import { type Door, openDoor, openDoorBeside } from "../http/door.ts";
 import { composeExample, givenExamples } from "../http/examples.ts";
+import { answered } from "../support/answers.ts";
+import { askAny } from "../support/ask-by-path.ts";
 import { silentLog } from "../support/given.ts";
 
 const role = `service_${randomBytes(4).toString("hex")}`;
@@ -53,14 +55,13 @@ test("the whole API works for it", async () => {
 			installation: { ...door.installation, db: door.db },
 		});
 		for (const endpoint of api) {
-			const { path, body } = composeExample(examples, endpoint);
+			const { asked } = composeExample(examples, endpoint);
 			const least = endpoint.permission && leastRoles[endpoint.permission];
 			const caller =
 				least === "platform-admin"
 					? door.platformAdmin
 					: door[least ?? "viewer"];
-			const { token } = caller;
-			const answer = await door.sendRaw(endpoint.method, path, { token, body });
+			const answer = await answered(askAny(caller.client, endpoint, asked));
 			assert.ok(answer.status < 400, `${endpoint.name}: ${answer.text}`);
 		}
 	} finally {

@@ -1,17 +1,23 @@
 // The client, asked in the words of HTTP: for tests whose tables hold methods and paths.
 import assert from "node:assert/strict";
-import type { CallOptions, Client, Reply } from "../../client/client.ts";
+import type {
+	CallOptions,
+	Client,
+	KnownOptions,
+	Reply,
+} from "../../client/client.ts";
 import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 
-type AnyCall = (asked: object, options?: CallOptions) => Reply<unknown>;
+type Options = CallOptions | KnownOptions;
+type AnyCall = (asked: object, options?: Options) => Reply<unknown>;
 
 /** What is found when it runs: types know of each endpoint what it is asked, and of none what all are. */
 export const askAny = (
 	client: Client,
 	{ name }: Pick<Endpoint, "name">,
 	asked: object,
-	options?: CallOptions,
+	options?: Options,
 ): Reply<unknown> =>
 	(client as unknown as Record<string, AnyCall>)[name]?.(asked, options) ??
 	assert.fail(name);
@@ -31,6 +37,7 @@ const patterns = api.map((endpoint) => ({
 export function askByPath(
 	client: Client,
 	[method, target, body]: readonly [string, string, unknown?],
+	options?: Options,
 ): Reply<unknown> {
 	const [path = "", query = ""] = target.split("?");
 	const [found] = patterns
@@ -46,11 +53,12 @@ export function askByPath(
 		name,
 		search.getAll(name),
 	]);
-	return askAny(client, found.endpoint, {
+	const asked = {
 		...Object.fromEntries(inQuery),
 		...Object.fromEntries(
 			inPath.map(([name, value]) => [name, decodeURIComponent(value)]),
 		),
 		...(body !== undefined && { body }),
-	});
+	};
+	return askAny(client, found.endpoint, asked, options);
 }

@@ -46,13 +46,11 @@ async function collect(
 let named = 0;
 
 async function order(headers: Record<string, string>): Promise<OperationId> {
-	const answer = await door.sendRaw("POST", "/v1/environments", {
-		token: door.operator.token,
-		body: { name: `traced-${++named}` },
-		headers: { "idempotency-key": `traced-${named}`, ...headers },
-	});
-	assert.equal(answer.status, 202, answer.text);
-	return answer.body.id as OperationId;
+	const { id } = await door.operator.client.createEnvironment(
+		{ body: { name: `traced-${++named}` } },
+		{ headers },
+	);
+	return id as OperationId;
 }
 
 const sampled = { traceparent: `00-${traceId}-${callerSpan}-01` };
@@ -131,11 +129,10 @@ test("the answer and the log name the same parts, and the queue's message is the
 	let traceparent: string | null = "";
 	let id = "";
 	const spans = await collect(async () => {
-		const answer = await door.sendRaw("GET", "/v1/environments", {
-			token: door.viewer.token,
-			headers: sampled,
-		});
-		traceparent = answer.headers.get("traceparent");
+		const { headers } = await door.viewer.client
+			.listEnvironments({}, { headers: sampled })
+			.withResponse();
+		traceparent = headers.get("traceparent");
 		id = await order(sampled);
 	});
 	const list = spans.find(({ name }) => name === "listEnvironments");
@@ -175,22 +172,23 @@ test("what follows from a failure by itself is in the same trace", async () => {
 			.select("environment_id")
 			.where("id", "=", id)
 			.executeTakeFirstOrThrow();
-		const upgrade = await door.sendRaw(
-			"POST",
-			`/v1/environments/${environment}:upgrade`,
-			{
-				token: door.operator.token,
-				body: { parameters: { theme: "dark" }, backup: "skip" },
-				headers: { ...sampled, "idempotency-key": "upgrade" },
-			},
-		);
-		assert.equal(upgrade.status, 202, upgrade.text);
+		const { data, status } = await door.operator.client
+			.upgradeEnvironment(
+				{
+					id: environment,
+					body: { parameters: { theme: "dark" }, backup: "skip" },
+				},
+				{ headers: sampled },
+			)
+			.withResponse();
+		assert.equal(status, 202);
+		assert.ok("id" in data);
 		const world = makeScriptedWorld({
 			up: async () => {
 				throw new Failure({ code: "engine_failed", message: "No." });
 			},
 		});
-		const upgradeId = upgrade.body.id as OperationId;
+		const upgradeId = data.id as OperationId;
 		await attempt(door.installation, world, upgradeId);
 		const rollback = await door.db
 			.selectFrom("operations")
@@ -220,8 +218,7 @@ test("who does not want his trace recorded is obeyed", async () => {
 });
 
 test("of the traces that begin here the share is recorded that was set", async () => {
-	const list = () =>
-		door.sendRaw("GET", "/v1/environments", { token: door.viewer.token });
+	const list = () => door.viewer.client.listEnvironments();
 	assert.equal((await collect(list, 0)).length, 0);
 	const [whole] = await collect(list, 1);
 	assert.equal(whole?.name, "listEnvironments");
@@ -240,7 +237,7 @@ test("a collector that is away is told of once and keeps nobody waiting", async 
 		},
 	);
 	for (let i = 0; i < 3; i++)
-		assert.equal((await door.sendRaw("GET", "/healthz")).status, 200);
+		assert.equal((await door.as().checkAlive()).status, "alive");
 	await tracing.close();
 	assert.deepEqual(warned, ["spans could not be sent"]);
 });
