@@ -14,6 +14,7 @@ import type { Db } from "../store/db.ts";
 import { readAddress } from "./address.ts";
 import type { Composed } from "./answer.ts";
 import { readPath, readRequestId } from "./refuse.ts";
+import { decideScope } from "./visible.ts";
 
 const kinds: Readonly<Record<string, AuditedKind>> = {
 	environments: "environment",
@@ -99,7 +100,7 @@ export async function auditRequest<C extends Inside, A>(
 		context.verbs,
 		{
 			thing,
-			tenant: actor.tenant.id,
+			changer: { tenant: actor.tenant.id, scope: decideScope(actor) },
 			describe(answer) {
 				// What changes something is never answered with a stream.
 				const { status, body } = answer as Composed;

@@ -1,8 +1,7 @@
 // A change and its line in the audit log are one transaction: neither is there without the other.
 import type { AuditedThing, NewAuditLine } from "../domain/audit.ts";
-import type { TenantId } from "../domain/ids.ts";
 import { appendAudit } from "../store/audit.ts";
-import { findState } from "../store/audited.ts";
+import { type Changer, lockState } from "../store/audited.ts";
 import { inOne } from "./in-one.ts";
 import type { VerbContext } from "./request.ts";
 
@@ -10,8 +9,7 @@ import type { VerbContext } from "./request.ts";
 export interface AuditedChange<A> {
 	/** What it names; null: it makes something new. */
 	readonly thing: AuditedThing | null;
-	/** Whose names of environments are meant. */
-	readonly tenant: TenantId;
+	readonly changer: Changer;
 	/** The line, once it is known what is answered. */
 	describe(answer: A): Omit<NewAuditLine, "before" | "denial">;
 }
@@ -23,8 +21,8 @@ export const auditChange = <A>(
 	work: (inside: VerbContext) => Promise<A>,
 ): Promise<A> =>
 	inOne(context, async (inside) => {
-		const { thing, tenant } = change;
-		const before = thing && (await findState(inside.db, thing, tenant));
+		const { thing, changer } = change;
+		const before = thing && (await lockState(inside.db, thing, changer));
 		const answer = await work(inside);
 		const line = change.describe(answer);
 		await appendAudit(inside.db, { ...line, before, denial: null });

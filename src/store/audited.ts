@@ -2,7 +2,8 @@
 import { type RawBuilder, sql } from "kysely";
 import type { AuditedKind, AuditedThing } from "../domain/audit.ts";
 import type { TenantId } from "../domain/ids.ts";
-import type { Db } from "./db.ts";
+import { activeStates } from "../domain/operation.ts";
+import { attempt, type Db } from "./db.ts";
 
 /** A query of at most one row: `tenant_id`, `environment_id`, `id`, `state`. Names of environments are those of `tenant`. */
 type Query = (
@@ -78,12 +79,107 @@ export const selectState = (
 	tenant: TenantId | null,
 ) => (thing === null ? nothing : queries[thing.kind](thing.id, tenant));
 
-/** As it is at this moment, in the transaction that will change it; null: it is not there. */
-export async function findState(
+/** Who is about to change something. */
+export interface Changer {
+	/** Whose names of environments are meant. */
+	readonly tenant: TenantId;
+	/** Whose things he may change; undefined: everybody's. */
+	readonly scope: TenantId | undefined;
+}
+
+/**
+ * As it is at this moment, for the transaction that will change it, with its row locked to the end of that: what one change
+ * has left is what the next one finds. null: it is not there, or not his. To be called before anything else is locked.
+ */
+export async function lockState(
 	db: Db,
 	thing: AuditedThing,
-	tenant: TenantId | null,
+	changer: Changer,
 ): Promise<object | null> {
-	const { rows } = await queries[thing.kind](thing.id, tenant).execute(db);
+	await locks[thing.kind](db, thing.id, changer);
+	const { rows } = await queries[thing.kind](thing.id, changer.tenant).execute(
+		db,
+	);
 	return rows[0]?.state ?? null;
+}
+
+type Lock = (db: Db, id: string, changer: Changer) => Promise<unknown>;
+
+const ownedBy = ({ scope }: Changer) =>
+	scope === undefined ? sql`true` : sql`tenant_id = ${scope}`;
+
+const lockBy =
+	(select: (id: string, changer: Changer) => RawBuilder<unknown>): Lock =>
+	(db, id, changer) =>
+		select(id, changer).execute(db);
+
+/**
+ * As strong as what its verbs lock: a weaker lock that is raised later would wait for those who wait for it. Where only the
+ * key must stay, others may refer to it meanwhile.
+ */
+const locks: Readonly<Record<AuditedKind, Lock>> = {
+	environment: lockBy(
+		(id, changer) => sql`
+			select from environments
+			where (id = ${id} or (name = ${id} and tenant_id = ${changer.tenant} and lifecycle <> 'destroyed'))
+				and ${ownedBy(changer)}
+			limit 1 for update`,
+	),
+	operation: async (db, id, changer) => {
+		while (!(await tryToLockOperation(db, id, changer)));
+	},
+	tenant: lockBy(
+		(name) => sql`select from tenants where name = ${name} for no key update`,
+	),
+	token: lockBy(
+		(id, changer) =>
+			sql`select from tokens where id = ${id} and ${ownedBy(changer)} for no key update`,
+	),
+	"identity-rule": lockBy(
+		(id, changer) =>
+			sql`select from identity_rules where id = ${id} and ${ownedBy(changer)} for update`,
+	),
+	release: lockBy(
+		(name) => sql`select from releases where name = ${name} for no key update`,
+	),
+	rollout: lockBy(
+		(id) => sql`select from rollouts where id = ${id} for update`,
+	),
+	webhook: lockBy(
+		(id, changer) =>
+			sql`select from webhooks where id = ${id} and ${ownedBy(changer)} for no key update`,
+	),
+	delivery: lockBy(
+		(id, changer) => sql`
+			select from deliveries d join webhooks w on w.id = d.webhook_id
+			where d.id = ${id} and ${ownedBy(changer)} for no key update of d`,
+	),
+};
+
+/**
+ * One that somebody works on is locked before its environment, as its owner does it, and any other one after it, as verbs do
+ * it. False: it was the other one by the time that it was had, and nothing is locked.
+ */
+async function tryToLockOperation(
+	db: Db,
+	id: string,
+	changer: Changer,
+): Promise<boolean> {
+	const { rows } = await sql<{ environment: string; isActive: boolean }>`
+		select environment_id as environment, state = any(${activeStates}) as "isActive"
+		from operations where id = ${id} and ${ownedBy(changer)}`.execute(db);
+	const [found] = rows;
+	if (found === undefined) return true;
+	const { environment, isActive } = found;
+	const locked = await attempt(db, async (trx) => {
+		if (!isActive)
+			await sql`select from environments where id = ${environment} for update`.execute(
+				trx,
+			);
+		const { rows } = await sql`
+			select from operations where id = ${id} and (state = any(${activeStates})) = ${isActive}
+			for no key update`.execute(trx);
+		return rows.length > 0 || undefined;
+	});
+	return locked ?? false;
 }
