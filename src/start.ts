@@ -56,11 +56,20 @@ export async function startAll(
 	const api = await openApi(base);
 	opened.push(api);
 	print(`Impresario serves on ${api.url}`);
-	const demo = orderDemo({ url: api.url, token, print });
+	const leave = new AbortController();
+	const demo = orderDemo({
+		url: api.url,
+		token,
+		print,
+		signal: leave.signal,
+	});
 	// Whoever stops the service does not wait for the demo; what becomes of it then is told by nobody.
 	demo.catch(() => {});
 	const isStopped = await Promise.race([demo, stopped.then(() => true)]);
-	if (isStopped === true) return;
+	if (isStopped === true) {
+		leave.abort();
+		return;
+	}
 	print("");
 	print(`The platform admin's token is in ${tokenFile}.`);
 	if (named === undefined) {

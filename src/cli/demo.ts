@@ -1,8 +1,7 @@
 // Orders the environment `demo` through the API, as any caller would, and shows it come alive.
 
-import { followEvents } from "../../client/events.ts";
+import { type Client, connect, Problem } from "../../client/client.ts";
 import { Failure } from "../failure.ts";
-import { callApi } from "./client.ts";
 
 const name = "demo";
 
@@ -10,48 +9,64 @@ interface Demo {
 	readonly url: string;
 	readonly token: string;
 	readonly print: (line: string) => void;
+	/** Nobody looks any more. */
+	readonly signal?: AbortSignal;
+}
+
+/** What is asked, who asks, and where it is shown. */
+interface Show extends Pick<Demo, "print" | "signal"> {
+	readonly client: Client;
 }
 
 /** Fulfils when the demo environment is ready, or when its operation ended otherwise and that was said. */
-export async function orderDemo(demo: Demo): Promise<void> {
-	const { print } = demo;
-	const found = await callApi(demo, "GET", `/v1/environments/${name}`);
-	let operation: string | null;
-	if (found.status === 404) {
-		print(`Ordering the environment "${name}" (size small)`);
-		const ordered = await callApi(demo, "POST", "/v1/environments", { name });
-		if (ordered.status !== 202) throw explain(ordered.body);
-		operation = String(ordered.body.id);
-	} else {
-		if (found.status !== 200) throw explain(found.body);
-		operation = found.body.activeOperation as string | null;
-		if (operation === null) print(`The environment "${name}" is there already`);
-	}
-	if (operation !== null) await show(demo, operation);
-	await report(demo);
+export async function orderDemo({ url, token, ...more }: Demo): Promise<void> {
+	const show = { ...more, client: connect({ url, token }) };
+	const operation = await begin(show).catch(explain);
+	if (operation !== null) await follow(show, operation);
+	await report(show);
 }
 
-async function show(demo: Demo, operation: string): Promise<void> {
+/** The operation that there is to look at, if any. */
+async function begin({
+	client,
+	print,
+	...options
+}: Show): Promise<string | null> {
+	const found = await client
+		.findEnvironment({ id: name }, options)
+		.catch(ignoreAbsence);
+	if (found === undefined) {
+		print(`Ordering the environment "${name}" (size small)`);
+		const order = { body: { name } };
+		return (await client.createEnvironment(order, options)).id;
+	}
+	const { activeOperation } = found;
+	if (activeOperation === null)
+		print(`The environment "${name}" is there already`);
+	return activeOperation;
+}
+
+async function follow(
+	{ client, print, ...options }: Show,
+	operation: string,
+): Promise<void> {
 	let created = 0;
-	for await (const event of followEvents(
-		demo,
-		`/v1/operations/${operation}/events`,
-	)) {
+	for await (const event of client.events({ operation }, options)) {
 		const { data } = event;
 		switch (event.type) {
 			case "phase.started":
-				demo.print(`  ${data.phase} …`);
+				print(`  ${data.phase} …`);
 				break;
 			case "resource.created":
 				created++;
 				break;
 			case "phase.succeeded":
-				demo.print(
+				print(
 					`  ${data.phase} took ${(Number(data.durationMs) / 1000).toFixed(1)} s${data.phase === "applying" ? `, ${created} resources` : ""}`,
 				);
 				break;
 			case "workload.stuck":
-				demo.print(
+				print(
 					`  ${data.kind} ${data.name} is stuck: ${data.reason}. ${data.advice}`,
 				);
 				break;
@@ -59,25 +74,29 @@ async function show(demo: Demo, operation: string): Promise<void> {
 			case "operation.recovered":
 			case "operation.failed":
 			case "operation.timed_out":
-				demo.print(`  ${event.type}: ${JSON.stringify(data)}`);
+				print(`  ${event.type}: ${JSON.stringify(data)}`);
 				break;
 		}
 	}
 }
 
-async function report(demo: Demo): Promise<void> {
-	const { body } = await callApi(demo, "GET", `/v1/environments/${name}`);
-	demo.print(
-		`The environment "${name}" is ${body.lifecycle}, in the namespace ${body.namespace}`,
+async function report({ client, print, ...options }: Show): Promise<void> {
+	const found = await client.findEnvironment({ id: name }, options);
+	print(
+		`The environment "${name}" is ${found.lifecycle}, in the namespace ${found.namespace}`,
 	);
-	for (const [endpoint, url] of Object.entries(body.endpoints ?? {})) {
-		demo.print(`  ${endpoint.padEnd(15)} ${url}`);
-	}
+	for (const [endpoint, url] of Object.entries(found.endpoints ?? {}))
+		print(`  ${endpoint.padEnd(15)} ${url}`);
 }
 
-function explain(problem: Record<string, unknown>): Failure {
-	return new Failure({
+function ignoreAbsence(error: unknown): undefined {
+	if (!(error instanceof Problem) || error.status !== 404) throw error;
+}
+
+function explain(error: unknown): never {
+	if (!(error instanceof Problem)) throw error;
+	throw new Failure({
 		code: "internal",
-		message: `The demo environment could not be ordered: ${problem.detail ?? problem.title}`,
+		message: `The demo environment could not be ordered: ${error.message}`,
 	});
 }
