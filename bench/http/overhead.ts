@@ -1,11 +1,14 @@
 // What is between a caller and a handler, beside a route of Express's that has nothing before it, in the same minute.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { Agent, get } from "node:http";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { readProcessorSeconds } from "../processor.ts";
 import type { Readings } from "../statistics.ts";
 import type { Bench } from "../surroundings.ts";
+import { measurePaced } from "./pace.ts";
 
 const execute = promisify(execFile);
 const root = join(import.meta.dirname, "..", "..");
@@ -40,7 +43,6 @@ export interface Spans {
 
 interface Result {
 	readonly requests: { readonly average: number; readonly total: number };
-	readonly latency: { readonly p50: number; readonly p99: number };
 	readonly non2xx: number;
 	readonly errors: number;
 }
@@ -83,16 +85,39 @@ export async function measureOverhead(
 		const used = readProcessorSeconds(route.pid) - before;
 		rates[route.name] = requests.average;
 		costs[route.name] = (used / requests.total) * 1_000;
-		const { latency } = await fire(route, [
-			"-d",
-			String(seconds),
-			"-R",
-			String(pacePerSecond),
-		]);
-		paced[`${route.name}, p50`] = latency.p50;
-		paced[`${route.name}, p99`] = latency.p99;
+		const { p50, p99 } = await ask(route, seconds);
+		paced[`${route.name}, p50`] = p50 ?? Number.NaN;
+		paced[`${route.name}, p99`] = p99 ?? Number.NaN;
 	}
 	return { rates, costs, paced };
+}
+
+/** At the pace. As many connections as there are answers under way: a request waits for the service alone. */
+async function ask(
+	{ name, url, token }: Route,
+	seconds: number,
+): Promise<Readings> {
+	const agent = new Agent({ keepAlive: true });
+	const headers =
+		token === undefined ? {} : { authorization: `Bearer ${token}` };
+	try {
+		return await measurePaced(
+			{
+				perSecond: pacePerSecond,
+				count: pacePerSecond * seconds,
+				warm: pacePerSecond / 2,
+			},
+			async () => {
+				const request = get(url, { agent, headers });
+				const [response] = await once(request, "response");
+				await text(response);
+				if (response.statusCode !== 200)
+					throw new Error(`${name}: answered by ${response.statusCode}`);
+			},
+		);
+	} finally {
+		agent.destroy();
+	}
 }
 
 /** A process of its own, so that the service is not asked by who measures it. */

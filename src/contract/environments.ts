@@ -23,7 +23,7 @@ import {
 } from "../domain/spec.ts";
 import { byId, type Endpoint, type LeadsTo } from "./endpoint.ts";
 import { operation } from "./operations.ts";
-import { fieldsOf, pageOf, pageQuery, partsOf } from "./page.ts";
+import { fieldsOf, pageOf, pageQuery, partOf } from "./page.ts";
 
 const blueprintVersion = z.strictObject({
 	name: z.enum(blueprintNames),
@@ -226,6 +226,8 @@ export const createEnvironment = {
 	],
 } as const satisfies Endpoint;
 
+export const partOfEnvironment = partOf(environment);
+
 export const listEnvironments = {
 	name: "listEnvironments",
 	summary:
@@ -249,7 +251,7 @@ export const listEnvironments = {
 	}),
 	status: 200,
 	response: pageOf(environment),
-	parts: partsOf(environment),
+	parts: pageOf(partOfEnvironment),
 } as const satisfies Endpoint;
 
 export const findEnvironment = {

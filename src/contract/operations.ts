@@ -9,7 +9,7 @@ import { secretNames } from "../domain/secret.ts";
 import { notReadyLimit } from "../domain/stock.ts";
 import { failureCodes } from "../failure.ts";
 import { byId, type Endpoint, type LeadsTo } from "./endpoint.ts";
-import { fieldsOf, pageOf, pageQuery, partsOf } from "./page.ts";
+import { fieldsOf, pageOf, pageQuery, partOf } from "./page.ts";
 
 const time = z.iso.datetime();
 const count = z.int().min(0);
@@ -137,7 +137,7 @@ export const operationLeadsTo: LeadsTo = {
 	destroyEnvironment: { id: "/environment" },
 };
 
-const operationParts = partsOf(operation);
+const operationParts = pageOf(partOf(operation));
 
 export const findOperation = {
 	name: "findOperation",

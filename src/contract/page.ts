@@ -30,10 +30,10 @@ export const fieldsOf = <S extends z.ZodRawShape>(
 			"Only these fields of each item, and its id: names from the top level of it, separated by commas. What is not asked for is not looked for either.",
 		);
 
-/** A page of a list whose `fields` were chosen. */
-export const partsOf = <S extends z.ZodRawShape & { id: z.ZodType }>(
+/** An item of a list whose `fields` were chosen. */
+export const partOf = <S extends z.ZodRawShape & { id: z.ZodType }>(
 	item: z.ZodObject<S, z.core.$strict>,
-) => pageOf(item.partial().extend({ id: item.shape.id }));
+) => item.partial().extend({ id: item.shape.id });
 
 /** `nextPageToken` is null on the last page. */
 export const pageOf = <T extends z.ZodType>(item: T) =>

@@ -2,7 +2,7 @@
 import type { Response } from "express";
 import type { Endpoint } from "../contract/endpoint.ts";
 import { findItem } from "../contract/page.ts";
-import { checkItem } from "./checked.ts";
+import { type Checking, checkAnswer, checkItem } from "./checked.ts";
 
 /** All of an answer that its request decides. A JSON value, so that it can be kept and sent again. */
 export interface Composed {
@@ -14,10 +14,14 @@ export interface Composed {
 	readonly text?: string;
 }
 
-interface Checking {
-	/** Whether answers are held against their schemas before they are sent. */
-	readonly checkAnswers: boolean;
+/** A page whose items were checked one by one, and are texts already. */
+export interface CheckedPage {
+	readonly texts: readonly string[];
+	readonly nextPageToken: string | null;
 }
+
+const isChecked = (answer: unknown): answer is CheckedPage =>
+	typeof answer === "object" && answer !== null && "texts" in answer;
 
 const isNothing = (answer: unknown): answer is { readonly unneeded: unknown } =>
 	typeof answer === "object" && answer !== null && "unneeded" in answer;
@@ -36,6 +40,12 @@ export function composeAnswer(
 	}
 	const { status } = endpoint;
 	if (endpoint.response === null) return { status, headers: {} };
+	if (isChecked(answer))
+		return {
+			status,
+			headers: {},
+			text: joinPage(checking, endpoint.response, answer),
+		};
 	if (endpoint.parts !== undefined && isPartly(answer))
 		return {
 			status,
@@ -62,16 +72,24 @@ function composePage(
 	const item = findItem(schema);
 	if (!checking.checkAnswers || item === undefined)
 		return { body: checkAnswer(checking, schema, answer) };
-	const { items, ...rest } = answer as { readonly items: readonly unknown[] };
-	const frame = JSON.stringify(
-		checkAnswer(checking, schema, { ...rest, items: [] }),
-	);
-	const check = (part: Checked, one: unknown) =>
-		checkAnswer(checking, part, one);
-	const texts = items.map((one) => checkItem(item, one, check));
-	return {
-		text: frame.replace('"items":[]', () => `"items":[${texts.join(",")}]`),
+	const { items, nextPageToken } = answer as {
+		readonly items: readonly unknown[];
+		readonly nextPageToken: string | null;
 	};
+	const texts = items.map((one) => checkItem(checking, item, one));
+	return { text: joinPage(checking, schema, { texts, nextPageToken }) };
+}
+
+function joinPage(
+	checking: Checking,
+	schema: NonNullable<Endpoint["response"]>,
+	{ texts, nextPageToken }: CheckedPage,
+): string {
+	const frame = checkAnswer(checking, schema, { items: [], nextPageToken });
+	return JSON.stringify(frame).replace(
+		'"items":[]',
+		() => `"items":[${texts.join(",")}]`,
+	);
 }
 
 function pointToOperation(answer: unknown): Record<string, string> {
@@ -92,23 +110,4 @@ export function sendAnswer(
 	if (text !== undefined) response.type("json").send(text);
 	else if (body === undefined) response.end();
 	else response.json(body);
-}
-
-type Checked = Pick<NonNullable<Endpoint["response"]>, "safeParse">;
-
-/**
- * The answer as its schema has it, with its defaults. One that breaks its promise is our bug. It is not sent: what is too
- * much in it might be a secret.
- */
-export function checkAnswer(
-	{ checkAnswers }: Checking,
-	schema: Checked,
-	answer: unknown,
-): unknown {
-	if (!checkAnswers) return answer;
-	const result = schema.safeParse(answer);
-	if (result.success) return result.data;
-	throw new Error("an answer does not match its schema", {
-		cause: result.error,
-	});
 }

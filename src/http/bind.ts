@@ -19,10 +19,11 @@ import type { Answers } from "../operations/answer-once.ts";
 import type { Reach } from "../operations/reach.ts";
 import type { VerbContext } from "../operations/request.ts";
 import type { Db } from "../store/db.ts";
-import { checkAnswer, composeAnswer, sendAnswer } from "./answer.ts";
+import { type CheckedPage, composeAnswer, sendAnswer } from "./answer.ts";
 import { auditRequest } from "./audit.ts";
 import { checkPermission, loadActor, mayTheSame } from "./auth.ts";
 import { readBody } from "./body.ts";
+import { checkAnswer } from "./checked.ts";
 import { type OnDenied, tellDenied } from "./denied.ts";
 import {
 	readMatch,
@@ -108,6 +109,12 @@ export type Handler<E extends Endpoint> = (
 	| Output<E>
 	| UnneededOutput<E>
 	| PartsOutput<E>
+	| (Output<E> extends {
+			readonly items: unknown;
+			readonly nextPageToken: unknown;
+	  }
+			? CheckedPage
+			: never)
 	| (E extends { readonly stream: unknown } ? EventStream : never)
 	| (E extends { readonly lines: unknown } ? JsonLines : never)
 >;

@@ -3,11 +3,13 @@ import {
 	createEnvironment,
 	describeEnvironment,
 	destroyEnvironment,
+	environment,
 	extendEnvironment,
 	findEnvironment,
 	hibernateEnvironment,
 	listEnvironments,
 	listRevisions,
+	partOfEnvironment,
 	refreshEnvironment,
 	rollbackEnvironment,
 	upgradeEnvironment,
@@ -35,15 +37,14 @@ import { readClock } from "../store/operations.ts";
 import { listRevisions as listRevisionRows } from "../store/revisions.ts";
 import { composeAnswer } from "./answer.ts";
 import { bind, type Call, type Handler, type Route } from "./bind.ts";
+import { composeItems } from "./environment-items.ts";
 import { requireMatch } from "./etag.ts";
 import { describeAnswer, describeOperation } from "./operations.ts";
-import { answerPage, chooseFields, readPage } from "./page.ts";
+import { chooseFields, readPage } from "./page.ts";
 import { presentOperation, presentRevision } from "./present.ts";
 import {
 	environmentFields,
-	listParts,
 	presentEnvironment,
-	presentFields,
 } from "./present-environment.ts";
 import {
 	decideScope,
@@ -109,24 +110,27 @@ export const environmentRoutes: readonly Route[] = [
 		return presentOperation(ordered, ordered.place);
 	}),
 
-	bind(listEnvironments, async ({ db, pageKey }, { actor, query }) => {
+	bind(listEnvironments, async (context, { actor, query }) => {
+		const { db, pageKey: key } = context;
 		const scope = decideScope(actor);
 		const { label, sort, pageSize: _, pageToken: __, fields, ...asked } = query;
-		const chosen = chooseFields(environmentFields, fields);
 		const pattern = actor.scope.environments;
+		const filter = { ...asked, pattern, labels: parseLabels(label) };
 		const list = [listEnvironments.name, scope, asked, label, sort];
 		const { rows, nextPageToken } = await readPage(
-			{ key: pageKey, list, query },
+			{ key, list, query },
 			async (page) => {
-				const filter = { ...asked, pattern, labels: parseLabels(label) };
-				const parts = listParts(chosen);
-				const request = { ...page, filter, sort, parts };
-				const found = await listRows(db, scope, request);
+				const found = await listRows(db, { ...page, scope, filter, sort });
 				return found.map((row) => ({ ...row, ...keyOf(sort, row) }));
 			},
 		);
-		const items = rows.map((row) => presentFields(row, chosen));
-		return answerPage(fields, { items, nextPageToken });
+		const texts = await composeItems(context, rows, {
+			scope,
+			filter,
+			fields: chooseFields(environmentFields, fields),
+			schema: fields === undefined ? environment : partOfEnvironment,
+		});
+		return { texts, nextPageToken };
 	}),
 
 	bind(findEnvironment, async ({ db }, { actor, params }) =>

@@ -6,7 +6,6 @@ import { decidePower } from "../domain/environment.ts";
 import { writeDuration } from "../domain/expiry.ts";
 import type {
 	EnvironmentPart,
-	PartlyShown,
 	ShownEnvironment,
 } from "../store/environment-pages.ts";
 import {
@@ -111,7 +110,7 @@ export const presentEnvironment = (shown: ShownEnvironment): EnvironmentJson =>
 
 /** These fields, of whose parts none may be missing. All of them, unless the answer says that it is of parts. */
 export function presentFields(
-	shown: PartlyShown,
+	shown: Partial<ShownEnvironment>,
 	chosen: readonly EnvironmentField[],
 ): EnvironmentJson {
 	const json: Record<string, unknown> = {};

@@ -1,6 +1,6 @@
 // Environments as they are shown: with what other tables say of them, and of that only the parts that are asked for. By
 // as few statements as there can be: one costs as much as what it reads of some environments.
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import type {
 	Environment,
 	EnvironmentSort,
@@ -19,7 +19,6 @@ import {
 	type Scope,
 	toEnvironment,
 } from "./environments.ts";
-import { listCurrentOperations } from "./operations.ts";
 import { type PageOrder, type PageRequest, readPage } from "./page.ts";
 import { parseParameters } from "./revisions.ts";
 
@@ -118,55 +117,90 @@ const orders: Readonly<Record<EnvironmentSort, PageOrder>> = {
 	"-updatedAt": { column: "e.updated_at", id: "e.id", isDescending: true },
 };
 
-/** What the order of a page needs. */
-const ordering = ["id", "name", "createdAt", "updatedAt"] as const;
+/** An environment's place in a page, and as what it was seen there. */
+export interface EnvironmentStamp
+	extends Pick<Environment, "id" | "name" | "createdAt" | "updatedAt"> {
+	/** As long as it is the same, so are all parts of the environment but its operation. */
+	readonly version: string;
+}
 
-/** With these parts, and without the others. */
-export type PartlyShown = Partial<ShownEnvironment> &
-	Pick<ShownEnvironment, (typeof ordering)[number]>;
+// The transaction that wrote the row. The time is beside it for a database that was set back to an earlier state, where
+// numbers come again. Whatever else is shown never changes: revisions, and the names of tenants and targets.
+const version = sql<string>`e.xmin || '.' || extract(epoch from e.updated_at)`;
 
-/** Destroyed ones only when asked for by lifecycle. */
+const stampColumns = [
+	"e.id",
+	"e.name",
+	"e.created_at",
+	"e.updated_at",
+	version.as("version"),
+] as const;
+
+const selectStamps = (db: Db) =>
+	db.selectFrom("environments as e").select(stampColumns);
+
+interface Sought {
+	readonly scope: Scope;
+	/** Destroyed ones only when asked for by lifecycle. */
+	readonly filter: EnvironmentFilter;
+}
+
+/** What an environment `e` must be. */
+function isSought({ scope, filter }: Sought): RawBuilder<boolean> {
+	const { lifecycle, pattern, labels = {} } = filter;
+	const all = [
+		lifecycle === undefined ? isAlive : sql`e.lifecycle = ${lifecycle}`,
+	];
+	if (scope !== undefined) all.push(sql`e.tenant_id = ${scope}`);
+	for (const column of ["health", "blueprint", "name"] as const)
+		if (filter[column] !== undefined)
+			all.push(sql`e.${sql.ref(column)} = ${filter[column]}`);
+	for (const column of ["release", "size"] as const)
+		if (filter[column] !== undefined)
+			all.push(sql`exists (select from revisions where environment_id = e.id
+				and number = e.desired_revision and ${sql.ref(column)} = ${filter[column]})`);
+	if (pattern != null)
+		all.push(sql`e.name like ${pattern.replaceAll("*", "%")}`);
+	if (Object.keys(labels).length > 0)
+		all.push(sql`e.labels @> ${JSON.stringify(labels)}::jsonb`);
+	return sql<boolean>`${sql.join(all, sql` and `)}`;
+}
+
 export async function listEnvironments(
 	db: Db,
-	scope: Scope,
-	request: PageRequest & {
-		readonly filter: EnvironmentFilter;
-		readonly sort: EnvironmentSort;
+	request: PageRequest & Sought & { readonly sort: EnvironmentSort },
+): Promise<EnvironmentStamp[]> {
+	const query = selectStamps(db).where(isSought(request));
+	const rows = await readPage(query, request, orders[request.sort]).execute();
+	return rows.map((row) => ({
+		id: row.id,
+		name: row.name,
+		createdAt: row.created_at,
+		updatedAt: row.updated_at,
+		version: row.version,
+	}));
+}
+
+/** With the parts that were asked for but its operation, and without the others. */
+export type PartlyShown = Partial<ShownEnvironment> &
+	Pick<EnvironmentStamp, "id" | "version">;
+
+/** Those of them that still are what is sought. */
+export async function loadEnvironments(
+	db: Db,
+	request: Sought & {
+		readonly ids: readonly EnvironmentId[];
 		readonly parts: readonly EnvironmentPart[];
 	},
 ): Promise<PartlyShown[]> {
-	const { filter, parts } = request;
+	const { ids, parts } = request;
 	const own = parts.filter((part) => part !== "activeOperation");
-	let query = selectShown(db, [...new Set([...ordering, ...own])]);
-	if (scope !== undefined) query = query.where("e.tenant_id", "=", scope);
-	query =
-		filter.lifecycle === undefined
-			? query.where(isAlive)
-			: query.where("e.lifecycle", "=", filter.lifecycle);
-	if (filter.health !== undefined)
-		query = query.where("e.health", "=", filter.health);
-	if (filter.blueprint !== undefined)
-		query = query.where("e.blueprint", "=", filter.blueprint);
-	if (filter.release !== undefined)
-		query = query.where("r.release", "=", filter.release);
-	if (filter.size !== undefined)
-		query = query.where("r.size", "=", filter.size);
-	if (filter.name !== undefined)
-		query = query.where("e.name", "=", filter.name);
-	if (filter.pattern != null)
-		query = query.where("e.name", "like", filter.pattern.replaceAll("*", "%"));
-	if (filter.labels !== undefined && Object.keys(filter.labels).length > 0) {
-		query = query.where(
-			sql<boolean>`e.labels @> ${JSON.stringify(filter.labels)}::jsonb`,
-		);
-	}
-	const page = readPage(query, request, orders[request.sort]);
-	const rows = (await page.execute()).map(toShown);
-	if (!parts.includes("activeOperation")) return rows;
-	const ids = rows.map(({ id }) => id);
-	const operations = await listCurrentOperations(db, ids);
-	return rows.map((row) => ({
-		...row,
-		activeOperation: operations.get(row.id) ?? null,
-	}));
+	const rows = await selectShown(db, [
+		...new Set<EnvironmentPart>(["id", ...own]),
+	])
+		.select(version.as("version"))
+		.where(isSought(request))
+		.where("e.id", "=", sql<EnvironmentId>`any(${ids})`)
+		.execute();
+	return rows.map((row) => ({ ...toShown(row), version: row.version }));
 }
