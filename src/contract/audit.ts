@@ -1,4 +1,5 @@
-// Who did what, and who tried to. A page of JSON, or all of it as JSON lines (Accept: application/x-ndjson).
+// Who did what, and who tried to. A page of JSON, newest first, or all of it as JSON lines (Accept: application/x-ndjson), oldest
+// first, with a cursor in each: whoever goes on behind the last one misses nothing.
 import { z } from "zod";
 import { auditActorKinds } from "../domain/audit.ts";
 import { failureCodes } from "../failure.ts";
@@ -46,12 +47,16 @@ export const auditLine = z.strictObject({
 	requestId: z.string().nullable(),
 });
 
+export const exportedLine = auditLine.extend({
+	cursor: z.string().describe("What is behind it, `after` says."),
+});
+
 const time = z.iso.datetime({ offset: true });
 
 export const listAudit = {
 	name: "listAudit",
 	summary:
-		"Read the audit log of your tenant, newest first: every change, and every attempt that was denied.",
+		"Read the audit log of your tenant, newest first: every change, and every attempt that was denied. As JSON lines oldest first, up to the first that may still come to stand behind another one; each has a `cursor` to go on with.",
 	method: "GET",
 	path: "/v1/audit",
 	permission: "audit:read",
@@ -64,8 +69,14 @@ export const listAudit = {
 		since: time.optional(),
 		/** Before this time. */
 		until: time.optional(),
+		/** Behind the line of this cursor. */
+		after: z
+			.string()
+			.regex(/^\d{1,15}\.\d{1,15}$/, "must be the cursor of a line")
+			.optional()
+			.describe("Only what is behind the line of this cursor."),
 	}),
 	status: 200,
 	response: pageOf(auditLine),
-	lines: auditLine,
+	lines: exportedLine,
 } as const satisfies Endpoint;

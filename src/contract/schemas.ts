@@ -1,7 +1,7 @@
 // The schemas of the API as JSON Schema (2020-12), each under the name that the document knows it by. What is sent is
 // described before defaults are filled in, what is answered after it.
 import { z } from "zod";
-import { auditLine } from "./audit.ts";
+import { auditLine, exportedLine } from "./audit.ts";
 import { backup } from "./backups.ts";
 import { blueprint } from "./blueprints.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -29,6 +29,7 @@ const answers: Readonly<Record<string, z.ZodType>> = {
 	Delivery: delivery,
 	Environment: environment,
 	Event: event,
+	ExportedAuditLine: exportedLine,
 	IdentityRule: identityRule,
 	Json: json,
 	Leftover: leftover,

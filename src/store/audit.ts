@@ -1,4 +1,5 @@
-// The audit log. Lines are added and read; the table itself refuses everything else (migration 0025).
+// The audit log. Lines are added and read; the table itself refuses everything else (migration 0025). Its order is that of the
+// transactions that wrote them (migration 0029), in which none appears before another that was carried away.
 import { type RawBuilder, sql } from "kysely";
 import type {
 	AuditActorKind,
@@ -44,10 +45,21 @@ export interface AuditFilter {
 	readonly environment?: string | undefined;
 	readonly since?: Date | undefined;
 	readonly until?: Date | undefined;
+	/** Only what is behind it. */
+	readonly after?: AuditPlace | undefined;
 }
+
+/** Where a line is: in the order of stamp and id. */
+export interface AuditPlace {
+	readonly stamp: number;
+	readonly id: number;
+}
+
+export type PlacedLine = AuditLine & { readonly place: AuditPlace };
 
 interface Row {
 	readonly id: number;
+	readonly stamp: number;
 	readonly at: Date;
 	readonly actor_kind: AuditActorKind;
 	readonly actor_id: string | null;
@@ -98,13 +110,8 @@ const toLine = (row: Row): AuditLine => ({
 	requestId: row.request_id,
 });
 
-/** Newest first. */
-export async function listAudit(
-	db: Db,
-	filter: AuditFilter,
-	page: PageRequest,
-): Promise<AuditLine[]> {
-	const { tenant, actor, action, environment, since, until } = filter;
+const choose = (filter: AuditFilter): RawBuilder<unknown>[] => {
+	const { tenant, actor, action, environment, since, until, after } = filter;
 	const parts: RawBuilder<unknown>[] = [sql`true`];
 	if (tenant !== undefined) parts.push(sql`tenant_id = ${tenant}`);
 	if (actor !== undefined)
@@ -114,9 +121,37 @@ export async function listAudit(
 		parts.push(sql`environment_id = ${environment}`);
 	if (since !== undefined) parts.push(sql`at >= ${since}`);
 	if (until !== undefined) parts.push(sql`at < ${until}`);
+	if (after !== undefined)
+		parts.push(sql`(stamp, id) > (${after.stamp}, ${after.id})`);
+	return parts;
+};
+
+/** Newest first. */
+export async function listAudit(
+	db: Db,
+	filter: AuditFilter,
+	page: PageRequest,
+): Promise<AuditLine[]> {
+	const parts = choose(filter);
 	if (page.after !== undefined) parts.push(sql`id < ${Number(page.after.id)}`);
 	const { rows } = await sql<Row>`
 		select * from audit where ${sql.join(parts, sql` and `)}
 		order by id desc limit ${page.limit}`.execute(db);
 	return rows.map(toLine);
+}
+
+/** In their order, as far as it is complete: below a horizon of the transactions. */
+export async function listSettledAudit(
+	db: Db,
+	filter: AuditFilter,
+	{ horizon, limit }: { readonly horizon: number; readonly limit: number },
+): Promise<PlacedLine[]> {
+	const parts = [...choose(filter), sql`stamp < ${horizon}`];
+	const { rows } = await sql<Row>`
+		select * from audit where ${sql.join(parts, sql` and `)}
+		order by stamp, id limit ${limit}`.execute(db);
+	return rows.map((row) => ({
+		...toLine(row),
+		place: { stamp: row.stamp, id: row.id },
+	}));
 }

@@ -21,7 +21,7 @@ export interface TenantLog {
 export type PlacedEvent = Event & { readonly place: EventPlace };
 
 /**
- * All events below it are there for whoever asks from now on: no transaction that has not ended writes one with a smaller
+ * All events and all lines of the audit log below it are there for whoever asks from now on: no transaction that has not ended writes one with a smaller
  * stamp.
  */
 export async function readHorizon(db: Db): Promise<number> {
@@ -94,7 +94,8 @@ export async function alignEventClock(db: Db): Promise<void> {
 	await sql`
 		update event_clock set base = base + behind.by
 		from (
-			select (select coalesce(max(last_stamp), 0) from environments) - (${eventStamp}) + 1 as by
+			select greatest((select max(last_stamp) from environments), (select max(stamp) from audit), 0)
+				- (${eventStamp}) + 1 as by
 		) behind
 		where behind.by > 0`.execute(db);
 }
