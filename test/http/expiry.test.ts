@@ -16,15 +16,10 @@ before(async () => {
 });
 after(() => door.close());
 
-const order = (body: object, token = door.operator.token) =>
-	door.sendRaw("POST", "/v1/environments", { token, body });
-const find = async (name: string, token = door.viewer.token) =>
-	await door.as(token).findEnvironment({ id: name });
-const extend = (name: string, body: unknown) =>
-	door.sendRaw("POST", `/v1/environments/${name}:extend`, {
-		token: door.operator.token,
-		body,
-	});
+const find = (name: string, { client } = door.viewer) =>
+	client.findEnvironment({ id: name });
+const extend = (id: string, ttl: string | null) =>
+	door.operator.client.extendEnvironment({ id, body: { ttl } });
 const settle = (body: object) =>
 	answered(door.platformAdmin.client.changeTenant({ name: "globex", body }));
 const hoursFrom = (later: unknown, earlier: unknown) =>
@@ -33,13 +28,14 @@ const hoursFrom = (later: unknown, earlier: unknown) =>
 	);
 
 test("an order says how long it lives, what comes then and after a failure", async () => {
-	const answer = await order({
-		name: "for-an-hour",
-		ttl: "120m",
-		onExpiry: "hibernate",
-		failureTtl: "30m",
+	await door.operator.client.createEnvironment({
+		body: {
+			name: "for-an-hour",
+			ttl: "120m",
+			onExpiry: "hibernate",
+			failureTtl: "30m",
+		},
 	});
-	assert.equal(answer.status, 202, answer.text);
 	const found = await find("for-an-hour");
 	assert.equal(hoursFrom(found.expiresAt, found.createdAt), 2);
 	assert.deepEqual(
@@ -55,14 +51,17 @@ test("what is no duration is refused at its place", async () => {
 		[{ ttl: "4000d", failureTtl: "0s" }, ["/failureTtl", "/ttl"]],
 		[{ onExpiry: "keep" }, ["/onExpiry"]],
 	] as const) {
-		const answer = await order({ name: "unborn", ...body });
+		const answer = await door.sendRaw("POST", "/v1/environments", {
+			token: door.operator.token,
+			body: { name: "unborn", ...body },
+		});
 		assert.equal(answer.status, 400, answer.text);
 		assert.deepEqual(readPointers(answer), pointers);
 	}
 });
 
 test("a tenant's default and maximum hold for its orders and extensions", async () => {
-	const { token } = door.stranger;
+	const { client } = door.stranger;
 	const settled = await settle({
 		ttlDefault: "1d",
 		ttlMax: "2d",
@@ -75,31 +74,31 @@ test("a tenant's default and maximum hold for its orders and extensions", async 
 		ttlMax: "2d",
 		failureTtlDefault: "3h",
 	});
-	assert.equal((await order({ name: "limited" }, token)).status, 202);
-	const found = await find("limited", token);
+	await client.createEnvironment({ body: { name: "limited" } });
+	const found = await find("limited", door.stranger);
 	assert.equal(hoursFrom(found.expiresAt, found.createdAt), 24);
 	assert.equal(found.failureTtl, "3h");
 	for (const ttl of ["49h", null]) {
-		const ordered = await order({ name: "too-long", ttl }, token);
+		const ordered = await refused(
+			client.createEnvironment({ body: { name: "too-long", ttl } }),
+		);
 		assert.equal(ordered.status, 400);
 		assert.deepEqual(readPointers(ordered), ["/ttl"]);
-		assert.equal(ordered.body.untouched, "Nothing was ordered.");
+		assert.equal(ordered.document.untouched, "Nothing was ordered.");
 		for (const caller of [door.stranger, door.platformAdmin]) {
 			const extended = await refused(
-				door
-					.as(caller.token)
-					.extendEnvironment({ id: found.id, body: { ttl } }),
+				caller.client.extendEnvironment({ id: found.id, body: { ttl } }),
 			);
 			assert.equal(extended.status, 400);
 			assert.deepEqual(readPointers(extended), ["/ttl"]);
 		}
 	}
-	assert.equal((await find("limited", token)).expiresAt, found.expiresAt);
+	const { expiresAt } = await find("limited", door.stranger);
+	assert.equal(expiresAt, found.expiresAt);
 
 	assert.equal((await settle({ ttlMax: null })).status, 200);
-	const lasting = await order({ name: "lasting", ttl: null }, token);
-	assert.equal(lasting.status, 202);
-	assert.equal((await find("lasting", token)).expiresAt, null);
+	await client.createEnvironment({ body: { name: "lasting", ttl: null } });
+	assert.equal((await find("lasting", door.stranger)).expiresAt, null);
 });
 
 test("a tenant's default above its maximum is refused", async () => {
@@ -110,19 +109,20 @@ test("a tenant's default above its maximum is refused", async () => {
 
 test("an extension is answered with the environment and its new time", async () => {
 	const { environment } = await givenEnvironment(door);
-	const answer = await extend(environment.name, { ttl: "3d" });
-	assert.equal(answer.status, 200, answer.text);
-	assert.equal(answer.body.id, environment.id);
-	assert.equal(hoursFrom(answer.body.expiresAt, new Date()), 72);
-	const lasting = await extend(environment.name, { ttl: null });
-	assert.equal(lasting.body.expiresAt, null);
+	const answer = await extend(environment.name, "3d");
+	assert.equal(answer.id, environment.id);
+	assert.equal(hoursFrom(answer.expiresAt, new Date()), 72);
+	const lasting = await extend(environment.name, null);
+	assert.equal(lasting.expiresAt, null);
 	await door.viewer.client.listEnvironmentEvents({ id: environment.id });
 });
 
 test("an extension that does not say how long, or says it wrongly, is refused", async () => {
 	const { environment } = await givenEnvironment(door);
 	for (const body of [{}, { ttl: "long" }, { ttl: "1h", hours: 1 }, []]) {
-		const answer = await extend(environment.name, body);
+		const path = `/v1/environments/${environment.name}:extend`;
+		const { token } = door.operator;
+		const answer = await door.sendRaw("POST", path, { token, body });
 		assert.equal(answer.status, 400, answer.text);
 	}
 	assert.equal((await find(environment.name)).expiresAt, null);
@@ -131,14 +131,16 @@ test("an extension that does not say how long, or says it wrongly, is refused", 
 test("what is being destroyed is not extended", async () => {
 	const environment = await givenReadyEnvironment(door);
 	await door.operator.client.destroyEnvironment({ id: environment.id });
-	const answer = await extend(environment.id, { ttl: "3d" });
-	assert.equal(answer.status, 409);
-	assert.equal(answer.body.detail, "It is being destroyed.");
-	assert.equal(answer.body.untouched, "Its time was not changed.");
+	const { document } = await refused(extend(environment.id, "3d"));
+	assert.equal(document.status, 409);
+	assert.equal(document.detail, "It is being destroyed.");
+	assert.equal(document.untouched, "Its time was not changed.");
 });
 
 test("what comes at the end, and after a failure, is changed without an operation", async () => {
-	await order({ name: "changed", ttl: "1h", failureTtl: "1h" });
+	await door.operator.client.createEnvironment({
+		body: { name: "changed", ttl: "1h", failureTtl: "1h" },
+	});
 	const before = await find("changed");
 	const change = (body: object) =>
 		answered(door.operator.client.describeEnvironment({ id: "changed", body }));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { JWTPayload } from "jose";
+import type { Asked, Declared } from "../../client/declared.ts";
 import { issuers } from "../../src/domain/identity.ts";
 import { makeVerifier } from "../../src/http/oidc.ts";
 import { deleteIdentityRule } from "../../src/store/identity-rules.ts";
@@ -12,7 +13,6 @@ import {
 	openIssuer,
 	type TestIssuer,
 } from "../support/issuer.ts";
-import { until } from "../support/until.ts";
 import { type Answer, type Door, givenEnvironment, openDoor } from "./door.ts";
 
 let issuer: TestIssuer;
@@ -36,17 +36,15 @@ after(async () => {
 	await issuer?.close();
 });
 
-async function givenRule(rule: object): Promise<string> {
-	const { status, body, text } = await door.sendRaw(
-		"POST",
-		"/v1/identity-rules",
-		{
-			token: door.platformAdmin.token,
-			body: { issuer: issuer.url, tenant: "acme", ...rule },
-		},
-	);
-	assert.equal(status, 201, text);
-	return String(body.id);
+type Rule = Asked<Declared["createIdentityRule"]>["body"];
+
+async function givenRule(
+	rule: Omit<Rule, "issuer" | "tenant">,
+): Promise<string> {
+	const { id } = await door.platformAdmin.client.createIdentityRule({
+		body: { issuer: issuer.url, tenant: "acme", ...rule },
+	});
+	return id;
 }
 
 const job = {
@@ -211,23 +209,13 @@ for (const [what, end] of [
 			sub: "u-21",
 			exp: seconds(-lifeSeconds) + (end === undefined ? 1 : 0),
 		});
-		const response = await fetch(
-			`${door.url}/v1/environments/${environment.id}/events`,
-			{
-				headers: {
-					authorization: `Bearer ${token}`,
-					accept: "text/event-stream",
-				},
-			},
-		);
-		assert.equal(response.status, 200);
-		let isOver = false;
-		const reading = response.text().finally(() => {
-			isOver = true;
-		});
+		const events = door.as(token).events({ environment: environment.id });
+		const first = await events.next();
+		assert.ok(!first.done);
 		await end?.(door.db, rule);
-		await until("the stream is over", () => isOver);
-		await reading.catch(() => {});
+		// The client comes back when the stream is over, and is let in no more.
+		const { status } = await refused(events.next());
+		assert.equal(status, end === undefined ? 401 : 403);
 		await deleteIdentityRule(door.db, rule);
 	});
 }

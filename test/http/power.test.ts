@@ -1,6 +1,8 @@
 // Sleeping and waking, by order and on a schedule, through the door.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { Asked, Declared } from "../../client/declared.ts";
+import type { Schedule } from "../../src/domain/schedule.ts";
 import {
 	type Door,
 	givenReadyEnvironment,
@@ -14,12 +16,11 @@ before(async () => {
 });
 after(() => door.close());
 
-const call = (method: string, path: string, body?: unknown) =>
-	door.sendRaw(method, `/v1/environments${path}`, {
-		token: door.operator.token,
-		...(body === undefined ? {} : { body }),
-	});
-const nights = {
+const find = (id: string) => door.operator.client.findEnvironment({ id });
+type Change = Asked<Declared["describeEnvironment"]>["body"];
+const change = (id: string, body: Change) =>
+	door.operator.client.describeEnvironment({ id, body });
+const nights: Schedule = {
 	timeZone: "Europe/Berlin",
 	asleep: [
 		{ from: "20:00", to: "07:00" },
@@ -29,24 +30,29 @@ const nights = {
 
 test("a hibernate answers 202 with its operation, and the environment tells that it will sleep", async () => {
 	const { id } = await givenReadyEnvironment(door);
-	const answer = await call("POST", `/${id}:hibernate`);
+	const answer = await door.operator.client
+		.hibernateEnvironment({ id })
+		.withResponse();
 	assert.equal(answer.status, 202);
+	assert.ok("id" in answer.data);
 	assert.equal(
 		answer.headers.get("operation-location"),
-		`/v1/operations/${answer.body.id}`,
+		`/v1/operations/${answer.data.id}`,
 	);
-	const { body } = await call("GET", `/${id}`);
+	const { lifecycle, power, desiredRevision } = await find(id);
 	assert.deepEqual(
-		[body.lifecycle, body.power, body.desiredRevision],
+		[lifecycle, power, desiredRevision],
 		["hibernating", "hibernated", 2],
 	);
 });
 
 test("a wake of what does not sleep answers 200, and that there is nothing to do", async () => {
 	const { id } = await givenReadyEnvironment(door);
-	const answer = await call("POST", `/${id}:wake`);
+	const answer = await door.operator.client
+		.wakeEnvironment({ id })
+		.withResponse();
 	assert.equal(answer.status, 200);
-	assert.deepEqual(answer.body, {
+	assert.deepEqual(answer.data, {
 		nothingToDo: "It does not hibernate.",
 		environment: id,
 		revision: 1,
@@ -56,33 +62,30 @@ test("a wake of what does not sleep answers 200, and that there is nothing to do
 });
 
 test("a schedule is ordered with the environment, which tells its next transition", async () => {
-	const order = await call("POST", "", { name: "sleepy", schedule: nights });
-	assert.equal(order.status, 202, order.text);
-	const { body } = await call("GET", "/sleepy");
-	assert.deepEqual(body.schedule, nights);
-	const next = body.nextTransition as { at: string; to: string };
+	await door.operator.client.createEnvironment({
+		body: { name: "sleepy", schedule: nights },
+	});
+	const { schedule, nextTransition: next } = await find("sleepy");
+	assert.deepEqual(schedule, nights);
+	assert.ok(next);
 	assert.ok(Date.parse(next.at) > Date.now());
 	assert.match(next.to, /^(on|hibernated)$/);
 });
 
 test("a schedule is set, replaced and taken away without an operation; what is not sent stays", async () => {
 	const { id } = await givenReadyEnvironment(door);
-	const set = await call("PATCH", `/${id}`, { schedule: nights });
-	assert.equal(set.status, 200, set.text);
-	assert.deepEqual(set.body.schedule, nights);
-	const described = await call("PATCH", `/${id}`, { description: "x" });
-	assert.deepEqual(described.body.schedule, nights);
-	assert.deepEqual(described.body.nextTransition, set.body.nextTransition);
-	const other = { timeZone: "America/New_York", asleep: [nights.asleep[0]] };
-	const replaced = await call("PATCH", `/${id}`, { schedule: other });
-	assert.deepEqual(replaced.body.schedule, other);
-	const taken = await call("PATCH", `/${id}`, { schedule: null });
+	const set = await change(id, { schedule: nights });
+	assert.deepEqual(set.schedule, nights);
+	const described = await change(id, { description: "x" });
+	assert.deepEqual(described.schedule, nights);
+	assert.deepEqual(described.nextTransition, set.nextTransition);
+	const asleep = nights.asleep.slice(0, 1);
+	const other = { timeZone: "America/New_York", asleep };
+	const replaced = await change(id, { schedule: other });
+	assert.deepEqual(replaced.schedule, other);
+	const taken = await change(id, { schedule: null });
 	assert.deepEqual(
-		[
-			taken.body.schedule,
-			taken.body.nextTransition,
-			taken.body.activeOperation,
-		],
+		[taken.schedule, taken.nextTransition, taken.activeOperation],
 		[null, null, null],
 	);
 });
@@ -101,9 +104,12 @@ test("a schedule that cannot be followed is refused at its place", async () => {
 		],
 		[{ ...nights, cron: "* * * * *" }, "/schedule/cron"],
 	] as const) {
-		const answer = await call("PATCH", `/${id}`, { schedule });
+		const answer = await door.sendRaw("PATCH", `/v1/environments/${id}`, {
+			token: door.operator.token,
+			body: { schedule },
+		});
 		assert.equal(answer.status, 400, answer.text);
 		assert.deepEqual(readPointers(answer), [pointer]);
 	}
-	assert.equal((await call("GET", `/${id}`)).body.schedule, null);
+	assert.equal((await find(id)).schedule, null);
 });

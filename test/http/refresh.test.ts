@@ -1,6 +1,7 @@
 // `:refresh` and `onDrift` through the door.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { refused } from "../support/answers.ts";
 import {
 	type Door,
 	givenEnvironment,
@@ -15,51 +16,52 @@ before(async () => {
 });
 after(() => door.close());
 
-const call = (method: string, path: string, body?: unknown) =>
-	door.sendRaw(method, path, {
-		token: door.operator.token,
-		...(body === undefined ? {} : { body }),
-	});
+const refresh = (id: string) =>
+	door.operator.client.refreshEnvironment({ id, body: {} });
+const find = (id: string) => door.operator.client.findEnvironment({ id });
+/** What no type lets through. */
+const ask = (method: string, path: string, body: object) =>
+	door.sendRaw(method, path, { token: door.operator.token, body });
 
 test("a look is ordered by an empty body, and moves nothing", async () => {
 	const { id } = await givenReadyEnvironment(door, "looked-at");
-	const answer = await call("POST", "/v1/environments/looked-at:refresh", {});
-	assert.equal(answer.status, 202, answer.text);
+	const { data, status } = await refresh("looked-at").withResponse();
+	assert.equal(status, 202);
 	assert.deepEqual(
-		[answer.body.kind, answer.body.revision, answer.body.options],
+		[data.kind, data.revision, data.options],
 		["refresh", { from: 1, to: 1 }, { repair: false }],
 	);
-	const { body } = await call("GET", `/v1/environments/${id}`);
-	assert.deepEqual(
-		[body.lifecycle, body.activeOperation],
-		["ready", answer.body.id],
-	);
+	const { lifecycle, activeOperation } = await find(id);
+	assert.deepEqual([lifecycle, activeOperation], ["ready", data.id]);
 });
 
 test("what is not ready cannot be compared, and is told why", async () => {
 	await givenEnvironment(door, "young");
-	const answer = await call("POST", "/v1/environments/young:refresh", {});
+	const answer = await refused(refresh("young"));
 	assert.equal(answer.status, 409);
-	assert.match(String(answer.body.detail), /being created/);
+	assert.match(answer.message, /being created/);
 });
 
 test("a wish that does not exist is refused at its place", async () => {
 	await givenReadyEnvironment(door, "wrong");
-	const answer = await call("POST", "/v1/environments/wrong:refresh", {
-		repair: "yes",
-	});
+	const path = "/v1/environments/wrong:refresh";
+	const answer = await ask("POST", path, { repair: "yes" });
 	assert.equal(answer.status, 400);
 	assert.deepEqual(readPointers(answer), ["/repair"]);
 });
 
 test("what drift leads to is said in the order, and changed without an operation", async () => {
-	const order = { name: "drifting", onDrift: "repair" };
-	assert.equal((await call("POST", "/v1/environments", order)).status, 202);
+	const { client } = door.operator;
+	await client.createEnvironment({
+		body: { name: "drifting", onDrift: "repair" },
+	});
+	assert.equal((await find("drifting")).onDrift, "repair");
+	const changed = await client.describeEnvironment({
+		id: "drifting",
+		body: { onDrift: "report" },
+	});
+	assert.equal(changed.onDrift, "report");
 	const path = "/v1/environments/drifting";
-	assert.equal((await call("GET", path)).body.onDrift, "repair");
-	const changed = await call("PATCH", path, { onDrift: "report" });
-	assert.equal(changed.status, 200, changed.text);
-	assert.equal(changed.body.onDrift, "report");
-	const wrong = await call("PATCH", path, { onDrift: "ignore" });
+	const wrong = await ask("PATCH", path, { onDrift: "ignore" });
 	assert.deepEqual(readPointers(wrong), ["/onDrift"]);
 });

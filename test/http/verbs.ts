@@ -1,6 +1,8 @@
 // Every verb on an environment that is there, with an order that is good in itself.
 import assert from "node:assert/strict";
-import type { Answer, Door } from "./door.ts";
+import { type Answer, answered } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
+import type { Door } from "./door.ts";
 
 const upgrade = { parameters: { theme: "gold" }, onFailure: "keep" };
 type Order = readonly [string, string, object?];
@@ -49,6 +51,7 @@ export function askVerb(
 		verb === "cancel" || verb === "retry"
 			? `/v1/operations/${operation}`
 			: `/v1/environments/${environment}`;
-	const { token } = door.operator;
-	return door.sendRaw(method, `${place}${path}`, { token, body });
+	return answered(
+		askByPath(door.operator.client, [method, `${place}${path}`, body]),
+	);
 }
