@@ -3,15 +3,16 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
+import type { CallOptions, Client, Reply } from "../../client/client.ts";
 import type { EnvironmentId } from "../../src/domain/ids.ts";
 import type { QuotaChange } from "../../src/domain/quota.ts";
 import { decideDemand } from "../../src/domain/sizing.ts";
 import { environmentSpec, type Size } from "../../src/domain/spec.ts";
 import { updateEnvironment } from "../../src/store/environments.ts";
 import { changeTenant } from "../../src/store/tenants.ts";
+import { type Answer, answered } from "../support/answers.ts";
 import { givenActor } from "../support/given.ts";
 import {
-	type Answer,
 	type Door,
 	endOperation,
 	givenEnvironment,
@@ -37,17 +38,19 @@ after(async () => {
 });
 
 let tenants = 0;
+type Racer = Omit<Person, "client">;
+
 /** An operator of a tenant of his own. */
-const givenOperator = (): Promise<Omit<Person, "client">> =>
+const givenOperator = (): Promise<Racer> =>
 	givenActor(db, `racers-${++tenants}`);
 
-const limit = async ({ actor }: Omit<Person, "client">, quota: QuotaChange) => {
+const limit = async ({ actor }: Racer, quota: QuotaChange) => {
 	assert.ok(await changeTenant(db, actor.tenant.name, { quota }));
 };
 
 /** As many as are raced with, at revision 1. */
 async function givenMany(
-	{ actor }: Omit<Person, "client">,
+	{ actor }: Racer,
 	lifecycle: "ready" | "hibernated",
 ): Promise<EnvironmentId[]> {
 	const ids: EnvironmentId[] = [];
@@ -69,20 +72,17 @@ async function givenMany(
 	return ids;
 }
 
-interface Order {
-	readonly path: string;
-	readonly body?: object;
-}
+type Order = (client: Client, options?: CallOptions) => Reply<unknown>;
 
 /** All at once, by turns through the two doors. Returns how many were let in; all others met the quota. */
 async function race(
-	{ token }: Omit<Person, "client">,
+	{ token }: Racer,
 	orders: readonly Order[],
-	measure: string,
+	measure: keyof QuotaChange,
 ): Promise<number> {
 	const answers = await Promise.all(
 		orders.map((order, index) =>
-			insist(index % 2 === 0 ? doors[0] : doors[1], token, order),
+			insist((index % 2 === 0 ? doors[0] : doors[1]).as(token), order),
 		),
 	);
 	for (const answer of answers.filter(({ status }) => status !== 202))
@@ -91,19 +91,18 @@ async function race(
 }
 
 /** On a busy machine no connection may be free for seconds: then the same order is sent again, as its key allows. */
-async function insist(
-	door: Door,
-	token: string,
-	{ path, body }: Order,
-): Promise<Answer> {
-	const headers = { "idempotency-key": randomUUID() };
+async function insist(client: Client, order: Order): Promise<Answer> {
+	const options = { idempotencyKey: randomUUID() };
 	for (;;) {
-		const answer = await door.sendRaw("POST", path, { token, body, headers });
+		const answer = await answered(order(client, options));
 		if (answer.status !== 503) return answer;
 	}
 }
 
-function assertOver({ status, body, text }: Answer, measure: string) {
+function assertOver(
+	{ status, body, text }: Answer,
+	measure: keyof QuotaChange,
+) {
 	assert.equal(status, 403, text);
 	assert.equal(body.code, "quota_exceeded");
 	assert.match(String(body.detail), new RegExp(`\`${measure}\``));
@@ -111,32 +110,28 @@ function assertOver({ status, body, text }: Answer, measure: string) {
 	assert.ok(body.advice);
 }
 
-async function readUsed(
-	{ actor, token }: Omit<Person, "client">,
-	measure: string,
-): Promise<unknown> {
+async function readUsed({ actor, token }: Racer, measure: keyof QuotaChange) {
 	const { name } = actor.tenant;
-	const path = `/v1/tenants/${name}/usage`;
-	const { status, body, text } = await doors[0].sendRaw("GET", path, { token });
-	assert.equal(status, 200, text);
-	return body[measure];
+	return (await doors[0].as(token).findUsage({ name }))[measure];
 }
 
-const creates = (spec: object = {}): Order[] =>
-	Array.from({ length: many }, (_, index) => ({
-		path: "/v1/environments",
-		body: { name: `new-${index}`, ...spec },
-	}));
+const creates = (spec: { readonly size?: Size } = {}): Order[] =>
+	Array.from(
+		{ length: many },
+		(_, index): Order =>
+			(client, options) =>
+				client.createEnvironment(
+					{ body: { name: `new-${index}`, ...spec } },
+					options,
+				),
+	);
 
-const verbs = (
-	ids: readonly EnvironmentId[],
-	verb: string,
-	body?: object,
-): Order[] =>
-	ids.map((id) => ({
-		path: `/v1/environments/${id}:${verb}`,
-		...(body && { body }),
-	}));
+const wakes = (ids: readonly EnvironmentId[]): Order[] =>
+	ids.map(
+		(id): Order =>
+			(client, options) =>
+				client.wakeEnvironment({ id }, options),
+	);
 
 test("creates stay within the number of environments", async () => {
 	const person = await givenOperator();
@@ -152,7 +147,7 @@ test("wakes stay within the number of those that are awake", async () => {
 	const person = await givenOperator();
 	const asleep = await givenMany(person, "hibernated");
 	await limit(person, { activeEnvironments: 5 });
-	const woken = await race(person, verbs(asleep, "wake"), "activeEnvironments");
+	const woken = await race(person, wakes(asleep), "activeEnvironments");
 	assert.equal(woken, 5);
 	assert.deepEqual(await readUsed(person, "activeEnvironments"), {
 		limit: 5,
@@ -166,7 +161,12 @@ test("upgrades to a larger size stay within the CPU", async () => {
 	const [small, large] = [demandOf("small"), demandOf("ha")];
 	const used = (many - 3) * small.cpuMillis + 3 * large.cpuMillis;
 	await limit(person, { cpuMillis: used + 1 });
-	const upgrades = verbs(ready, "upgrade", { size: "ha" });
+	const body = { size: "ha" } as const;
+	const upgrades = ready.map(
+		(id): Order =>
+			(client, options) =>
+				client.upgradeEnvironment({ id, body }, options),
+	);
 	assert.equal(await race(person, upgrades, "cpuMillis"), 3);
 	assert.deepEqual(await readUsed(person, "cpuMillis"), {
 		limit: used + 1,
@@ -178,25 +178,25 @@ test("creates stay within the memory", async () => {
 	const person = await givenOperator();
 	const { memoryMiB } = demandOf("ha");
 	await limit(person, { memoryMiB: 4 * memoryMiB + 1 });
-	const orders = creates({ size: "ha" });
-	assert.equal(await race(person, orders, "memoryMiB"), 4);
+	assert.equal(await race(person, creates({ size: "ha" }), "memoryMiB"), 4);
 });
 
 test("backups stay within the operations of an hour, and what gives something back is let through", async () => {
 	const person = await givenOperator();
 	const [first = "", second = "", ...rest] = await givenMany(person, "ready");
 	await limit(person, { operationsPerHour: many + 6 });
-	const backups = verbs(rest as EnvironmentId[], "backup");
+	const backups = rest.map(
+		(id): Order =>
+			(client, options) =>
+				client.backUpEnvironment({ id }, options),
+	);
 	assert.equal(await race(person, backups, "operationsPerHour"), 6);
-	const { token } = person;
-	const path = `/v1/environments/${first}`;
-	for (const [method, target] of [
-		["DELETE", path],
-		["POST", `/v1/environments/${second}:hibernate`],
-	] as const) {
-		const answer = await doors[1].sendRaw(method, target, { token });
-		assert.equal(answer.status, 202, answer.text);
-	}
+	const client = doors[1].as(person.token);
+	for (const call of [
+		client.destroyEnvironment({ id: first }),
+		client.hibernateEnvironment({ id: second }),
+	])
+		assert.equal((await call.withResponse()).status, 202);
 	assert.deepEqual(await readUsed(person, "operationsPerHour"), {
 		limit: many + 6,
 		used: many + 8,
@@ -216,12 +216,16 @@ test("orders of all kinds together stay within the CPU", async () => {
 	const waking = asleep.slice(0, 20);
 	await limit(person, { cpuMillis: 11 * cpuMillis });
 	const orders = [
-		...verbs(waking, "wake"),
+		...wakes(waking),
 		...creates().slice(0, 15),
-		...asleep.slice(20, 35).map((id, index) => ({
-			path: `/v1/environments/${id}:clone`,
-			body: { name: `copy-${index}` },
-		})),
+		...asleep.slice(20, 35).map(
+			(id, index): Order =>
+				(client, options) =>
+					client.cloneEnvironment(
+						{ id, body: { name: `copy-${index}` } },
+						options,
+					),
+		),
 	];
 	assert.equal(orders.length, many);
 	assert.equal(await race(person, orders, "cpuMillis"), 11);

@@ -1,8 +1,9 @@
 // `:rollback` and what follows from a failed upgrade, through the door: paths, fields, refusals.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { Asked, Declared } from "../../client/declared.ts";
+import { refused } from "../support/answers.ts";
 import {
-	type Answer,
 	type Door,
 	givenEnvironment,
 	givenReadyEnvironment,
@@ -17,35 +18,28 @@ before(async () => {
 });
 after(() => door.close());
 
-const rollBack = (id: string, body: unknown): Promise<Answer> =>
-	door.sendRaw("POST", `/v1/environments/${id}:rollback`, {
-		token: door.operator.token,
-		body,
-	});
-const get = async (path: string) =>
-	(await door.sendRaw("GET", path, { token: door.viewer.token })).body;
+type Body = Asked<Declared["rollbackEnvironment"]>["body"];
+const rollBack = (id: string, body: Body = {}, { client } = door.operator) =>
+	client.rollbackEnvironment({ id, body });
+const find = (id: string) => door.viewer.client.findEnvironment({ id });
 
 test("a rollback is ordered by id or by name, and tells to what it leads", async () => {
 	const { id } = await givenUpgradedEnvironment(door, "back");
-	const answer = await rollBack("back", {});
-	assert.equal(answer.status, 202, answer.text);
-	assert.equal(answer.body.kind, "rollback");
-	assert.deepEqual(answer.body.revision, { from: 2, to: 3 });
-	assert.deepEqual(answer.body.options, { data: "keep", backup: "required" });
-	assert.equal(answer.body.causedBy, null);
-	assert.equal(
-		answer.headers.get("location"),
-		`/v1/operations/${answer.body.id}`,
-	);
-	const environment = await get(`/v1/environments/${id}`);
+	const { data, status, headers } = await rollBack("back").withResponse();
+	assert.equal(status, 202);
+	assert.ok("kind" in data);
+	assert.equal(data.kind, "rollback");
+	assert.deepEqual(data.revision, { from: 2, to: 3 });
+	assert.deepEqual(data.options, { data: "keep", backup: "required" });
+	assert.equal(data.causedBy, null);
+	assert.equal(headers.get("location"), `/v1/operations/${data.id}`);
+	const environment = await find(id);
 	assert.equal(environment.lifecycle, "rolling_back");
-	assert.equal(environment.activeOperation, answer.body.id);
-	assert.equal((environment.parameters as { theme: string }).theme, "lotus");
-	const { items } = await get(`/v1/environments/${id}/revisions`);
+	assert.equal(environment.activeOperation, data.id);
+	assert.equal(environment.parameters.theme, "lotus");
+	const { items } = await door.viewer.client.listRevisions({ id });
 	assert.deepEqual(
-		(items as { number: number; basedOn: number | null }[]).map(
-			({ number, basedOn }) => [number, basedOn],
-		),
+		items.map(({ number, basedOn }) => [number, basedOn]),
 		[
 			[3, 1],
 			[2, null],
@@ -68,36 +62,36 @@ const wrong: readonly (readonly [what: string, body: unknown, at: string[]])[] =
 for (const [what, body, pointers] of wrong)
 	test(`${what} is refused with its place, and nothing is written`, async () => {
 		const { id } = await givenUpgradedEnvironment(door);
-		const answer = await rollBack(id, body);
+		const path = `/v1/environments/${id}:rollback`;
+		const { token } = door.operator;
+		const answer = await door.sendRaw("POST", path, { token, body });
 		assert.equal(answer.status, 400, answer.text);
 		assert.deepEqual(readPointers(answer), pointers);
-		const { desiredRevision, lifecycle } = await get(`/v1/environments/${id}`);
+		const { desiredRevision, lifecycle } = await find(id);
 		assert.deepEqual([desiredRevision, lifecycle], [2, "ready"]);
 	});
 
 test("the current revision, and an environment that has but one, are conflicts that say why", async () => {
 	const { id } = await givenUpgradedEnvironment(door);
-	const current = await rollBack(id, { to: 2 });
+	const current = await refused(rollBack(id, { to: 2 }));
 	assert.equal(current.status, 409);
 	assert.deepEqual(readPointers(current), ["/to"]);
-	assert.match(String(current.body.detail), /is the current one/);
-	assert.equal(current.body.untouched, "Nothing was ordered.");
+	assert.match(current.message, /is the current one/);
+	assert.equal(current.document.untouched, "Nothing was ordered.");
 
-	const only = await rollBack((await givenReadyEnvironment(door)).id, {});
+	const { id: single } = await givenReadyEnvironment(door);
+	const only = await refused(rollBack(single));
 	assert.equal(only.status, 409);
-	assert.match(String(only.body.detail), /No revision before 1/);
+	assert.match(only.message, /No revision before 1/);
 	const { environment } = await givenEnvironment(door);
-	const young = await rollBack(environment.id, {});
+	const young = await refused(rollBack(environment.id));
 	assert.equal(young.status, 409);
-	assert.match(String(young.body.detail), /being created/);
+	assert.match(young.message, /being created/);
 });
 
 test("what belongs to others is not there", async () => {
 	const { id } = await givenUpgradedEnvironment(door);
-	const answer = await door.sendRaw("POST", `/v1/environments/${id}:rollback`, {
-		token: door.stranger.token,
-		body: {},
-	});
+	const answer = await refused(rollBack(id, {}, door.stranger));
 	assert.equal(answer.status, 404);
 });
 
@@ -107,25 +101,25 @@ for (const [given, meant] of [
 ] as const)
 	test(`an upgrade ${given === undefined ? "that says nothing of its failure is taken back" : "may be kept when it fails"}`, async () => {
 		const { id } = await givenReadyEnvironment(door);
-		const answer = await door.sendRaw(
-			"POST",
-			`/v1/environments/${id}:upgrade`,
-			{
-				token: door.operator.token,
-				body: { size: "ha", onFailure: given },
-			},
-		);
-		assert.equal(answer.status, 202, answer.text);
-		const { options } = answer.body as { options: { onFailure: string } };
-		assert.equal(options.onFailure, meant);
+		const answer = await door.operator.client.upgradeEnvironment({
+			id,
+			body: { size: "ha", ...(given && { onFailure: given }) },
+		});
+		assert.ok("options" in answer);
+		assert.equal(answer.options.onFailure, meant);
 	});
 
 test("an upgrade that says nothing but what its failure leads to changes nothing", async () => {
 	const { id } = await givenReadyEnvironment(door);
-	const answer = await door.sendRaw("POST", `/v1/environments/${id}:upgrade`, {
-		token: door.operator.token,
-		body: { onFailure: "keep" },
-	});
+	const answer = await refused(
+		door.operator.client.upgradeEnvironment({
+			id,
+			body: { onFailure: "keep" },
+		}),
+	);
 	assert.equal(answer.status, 400);
-	assert.match(answer.text, /`release`, `size` or `parameters`/);
+	assert.match(
+		JSON.stringify(answer.document),
+		/`release`, `size` or `parameters`/,
+	);
 });

@@ -1,7 +1,9 @@
 // `:upgrade` through the door: its path, what it refuses and how.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { Asked, Declared } from "../../client/declared.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
+import { refused } from "../support/answers.ts";
 import {
 	type Answer,
 	type Door,
@@ -15,73 +17,57 @@ let door: Door;
 before(async () => {
 	door = await openDoor();
 	for (const name of ["0.6.1", "0.6.2"])
-		await door.sendRaw("POST", "/v1/releases", {
-			token: door.platformAdmin.token,
+		await door.platformAdmin.client.createRelease({
 			body: upstreamRelease(name, "0.15.0"),
 		});
 });
 after(() => door.close());
 
-const upgrade = (
-	idOrName: string,
-	body: unknown,
-	token = door.operator.token,
-): Promise<Answer> =>
-	door.sendRaw("POST", `/v1/environments/${idOrName}:upgrade`, { token, body });
-const find = async (id: string) =>
-	(
-		await door.sendRaw("GET", `/v1/environments/${id}`, {
-			token: door.viewer.token,
-		})
-	).body;
+type Body = Asked<Declared["upgradeEnvironment"]>["body"];
+const upgrade = (id: string, body: Body) =>
+	door.operator.client.upgradeEnvironment({ id, body });
+/** What is there for nobody, or that no type lets through. */
+const ask = (method: string, path: string, body?: unknown): Promise<Answer> =>
+	door.sendRaw(method, `/v1/environments/${path}`, {
+		token: door.operator.token,
+		body,
+	});
+const find = (id: string) => door.viewer.client.findEnvironment({ id });
 
 test("an upgrade is ordered by id or by name, and the environment says so", async () => {
 	const { id } = await givenReadyEnvironment(door, "by-both");
-	const first = await upgrade(id, { release: "0.6.1" });
-	assert.equal(first.status, 202, first.text);
-	assert.equal(first.body.kind, "upgrade");
-	assert.deepEqual(first.body.revision, { from: 1, to: 2 });
-	assert.equal(
-		first.headers.get("location"),
-		`/v1/operations/${first.body.id}`,
-	);
+	const { data: first, ...told } = await upgrade(id, {
+		release: "0.6.1",
+	}).withResponse();
+	assert.equal(told.status, 202);
+	assert.ok("kind" in first);
+	assert.equal(first.kind, "upgrade");
+	assert.deepEqual(first.revision, { from: 1, to: 2 });
+	assert.equal(told.headers.get("location"), `/v1/operations/${first.id}`);
 	const second = await upgrade("by-both", { parameters: { theme: "dark" } });
-	assert.equal(second.status, 202, second.text);
+	assert.ok("id" in second);
 
 	const environment = await find(id);
 	assert.equal(environment.lifecycle, "upgrading");
 	assert.equal(environment.revision, 1);
 	assert.equal(environment.desiredRevision, 3);
 	assert.equal(environment.release, "0.6.1");
-	assert.equal((environment.parameters as { theme: string }).theme, "dark");
-	assert.equal(environment.activeOperation, second.body.id);
-	const superseded = await door.sendRaw(
-		"GET",
-		`/v1/operations/${first.body.id}`,
-		{
-			token: door.viewer.token,
-		},
-	);
-	assert.equal(superseded.body.state, "superseded");
-	const list = await door.sendRaw("GET", `/v1/environments/${id}/revisions`, {
-		token: door.viewer.token,
-	});
+	assert.equal(environment.parameters.theme, "dark");
+	assert.equal(environment.activeOperation, second.id);
+	const { client } = door.viewer;
+	const superseded = await client.findOperation({ id: first.id });
+	assert.equal(superseded.state, "superseded");
+	const list = await client.listRevisions({ id });
 	assert.deepEqual(
-		(list.body.items as { number: number; release: string }[]).map(
-			({ number, release }) => [number, release],
-		),
+		list.items.map(({ number, release }) => [number, release]),
 		[
 			[3, "0.6.1"],
 			[2, "0.6.1"],
 			[1, "0.6.0"],
 		],
 	);
-	const upgrading = await door.sendRaw(
-		"GET",
-		"/v1/environments?lifecycle=upgrading",
-		{ token: door.viewer.token },
-	);
-	assert.ok(JSON.stringify(upgrading.body).includes(id));
+	const upgrading = await client.listEnvironments({ lifecycle: "upgrading" });
+	assert.ok(JSON.stringify(upgrading).includes(id));
 });
 
 const wrong: readonly (readonly [what: string, body: unknown, at: string[]])[] =
@@ -122,7 +108,7 @@ const wrong: readonly (readonly [what: string, body: unknown, at: string[]])[] =
 for (const [what, body, pointers] of wrong)
 	test(`${what} is refused with its place, and nothing is written`, async () => {
 		const { id } = await givenReadyEnvironment(door);
-		const answer = await upgrade(id, body);
+		const answer = await ask("POST", `${id}:upgrade`, body);
 		assert.equal(answer.status, 400, answer.text);
 		assert.deepEqual(readPointers(answer), pointers);
 		const { desiredRevision, lifecycle } = await find(id);
@@ -131,38 +117,34 @@ for (const [what, body, pointers] of wrong)
 
 test("what would change nothing is answered with what runs, and nothing is ordered", async () => {
 	const { id } = await givenReadyEnvironment(door);
-	const answer = await upgrade(id, { release: "0.6.0", size: "small" });
-	assert.equal(answer.status, 200);
-	assert.match(
-		String(answer.body.nothingToDo),
-		/nothing to change.*revision 1/,
-	);
-	assert.equal(answer.headers.get("operation-location"), null);
+	const body = { release: "0.6.0", size: "small" } as const;
+	const { data, status, headers } = await upgrade(id, body).withResponse();
+	assert.equal(status, 200);
+	assert.ok("nothingToDo" in data);
+	assert.match(data.nothingToDo, /nothing to change.*revision 1/);
+	assert.equal(headers.get("operation-location"), null);
 	assert.equal((await find(id)).activeOperation, null);
 });
 
 test("an environment that is being created is a conflict that says why", async () => {
 	const { environment } = await givenEnvironment(door);
-	const answer = await upgrade(environment.id, { release: "0.6.1" });
-	assert.equal(answer.status, 409);
-	assert.match(String(answer.body.detail), /being created/);
-	assert.equal(answer.body.untouched, "Nothing was ordered.");
+	const { document } = await refused(
+		upgrade(environment.id, { release: "0.6.1" }),
+	);
+	assert.equal(document.status, 409);
+	assert.match(document.detail, /being created/);
+	assert.equal(document.untouched, "Nothing was ordered.");
 });
 
 test("other methods, other verbs and a verb without an environment are not there", async () => {
 	const { id } = await givenReadyEnvironment(door);
-	const { token } = door.operator;
-	const get = await door.sendRaw("GET", `/v1/environments/${id}:upgrade`, {
-		token,
-	});
+	const get = await ask("GET", `${id}:upgrade`);
 	assert.equal(get.status, 405);
 	assert.equal(get.headers.get("allow"), "POST");
-	const other = await door.sendRaw("POST", `/v1/environments/${id}:explode`, {
-		token,
-		body: {},
-	});
+	const other = await ask("POST", `${id}:explode`, {});
 	assert.equal(other.status, 405);
-	assert.equal((await upgrade("", { size: "ha" })).status, 405);
+	const nobodys = await ask("POST", ":upgrade", { size: "ha" });
+	assert.equal(nobodys.status, 405);
 });
 
 test("a secret that is given is in no answer", async () => {
@@ -177,8 +159,8 @@ test("a secret that is given is in no answer", async () => {
 			},
 		},
 	});
-	assert.equal(answer.status, 202, answer.text);
-	const texts = [answer.text, JSON.stringify(await find(id))];
+	assert.ok("id" in answer);
+	const texts = [answer, await find(id)].map((one) => JSON.stringify(one));
 	assert.ok(texts[1]?.includes("(secret)"));
 	assert.ok(texts.every((text) => !text.includes("planted-in-an-upgrade")));
 });
