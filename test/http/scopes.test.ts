@@ -2,15 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
+import type { Client } from "../../client/client.ts";
+import type { Asked, Declared } from "../../client/declared.ts";
 import type { TokenId } from "../../src/domain/ids.ts";
+import { refused } from "../support/answers.ts";
 import { until } from "../support/until.ts";
-import {
-	type Answer,
-	type Door,
-	givenEnvironment,
-	openDoor,
-	readPointers,
-} from "./door.ts";
+import { type Door, givenEnvironment, openDoor, readPointers } from "./door.ts";
 
 let door: Door;
 let qa: Awaited<ReturnType<typeof givenEnvironment>>;
@@ -22,77 +19,67 @@ before(async () => {
 });
 after(() => door.close());
 
-const make = (token: string, body: object) =>
-	door.sendRaw("POST", "/v1/tokens", {
-		token,
-		body: { name: "narrow", role: "operator", ...body },
-	});
+type Body = Asked<Declared["createToken"]>["body"];
 
-async function givenToken(body: object): Promise<string> {
-	const { status, body: made, text } = await make(door.admin.token, body);
-	assert.equal(status, 201, text);
-	return String(made.token);
-}
+const make = (client: Client, body: Partial<Body> = {}) =>
+	client.createToken({ body: { name: "narrow", role: "operator", ...body } });
 
-const get = (path: string, token: string) =>
-	door.sendRaw("GET", path, { token });
+const givenClient = async (body: Partial<Body>) =>
+	door.as((await make(door.admin.client, body)).token);
 
-function assertForbidden(answer: Answer, words: RegExp): void {
-	assert.equal(answer.status, 403, answer.text);
-	assert.match(String(answer.body.detail), words);
+async function assertForbidden(
+	call: Promise<unknown>,
+	words: RegExp,
+): Promise<void> {
+	const { status, message } = await refused(call);
+	assert.equal(status, 403, message);
+	assert.match(message, words);
 }
 
 test("a token does what its permissions say and nothing else of its role", async () => {
 	const permissions = ["environments:read"];
-	const token = await givenToken({ permissions });
-	assert.equal((await get("/v1/environments/qa-1", token)).status, 200);
-	const path = `/v1/environments/qa-1:hibernate`;
-	const answer = await door.sendRaw("POST", path, { token });
-	assertForbidden(answer, /environments:hibernate.*environments:read/);
+	const client = await givenClient({ permissions });
+	assert.equal((await client.findEnvironment({ id: "qa-1" })).name, "qa-1");
+	await assertForbidden(
+		client.hibernateEnvironment({ id: "qa-1" }),
+		/environments:hibernate.*environments:read/,
+	);
 });
 
 test("a pattern of permissions gives nothing above the role", async () => {
-	const token = await givenToken({ role: "viewer", permissions: ["*"] });
-	const answer = await door.sendRaw("DELETE", "/v1/environments/qa-1", {
-		token,
-	});
-	assertForbidden(answer, /role "operator"/);
+	const client = await givenClient({ role: "viewer", permissions: ["*"] });
+	const destroy = client.destroyEnvironment({ id: "qa-1" });
+	await assertForbidden(destroy, /role "operator"/);
 });
 
 test("a token sees and changes the environments that its pattern takes, and is told of the pattern elsewhere", async () => {
-	const token = await givenToken({ environments: "qa-*" });
-	for (const path of [
-		"/v1/environments/qa-1",
-		`/v1/environments/${qa.environment.id}/events`,
-		`/v1/operations/${qa.operation.id}`,
+	const client = await givenClient({ environments: "qa-*" });
+	await client.findEnvironment({ id: "qa-1" });
+	await client.listEnvironmentEvents({ id: qa.environment.id });
+	await client.findOperation({ id: qa.operation.id });
+	const body = { name: "prod-2" };
+	for (const call of [
+		() => client.findEnvironment({ id: "prod" }),
+		() => client.listEnvironmentEvents({ id: prod.environment.id }),
+		() => client.findOperation({ id: prod.operation.id }),
+		() => client.cancelOperation({ id: prod.operation.id }),
+		() => client.destroyEnvironment({ id: "prod" }),
+		() => client.createEnvironment({ body }),
+		() => client.cloneEnvironment({ id: "qa-1", body }),
 	])
-		assert.equal((await get(path, token)).status, 200, path);
-	for (const [method, path, body] of [
-		["GET", "/v1/environments/prod", undefined],
-		["GET", `/v1/environments/${prod.environment.id}/events`, undefined],
-		["GET", `/v1/operations/${prod.operation.id}`, undefined],
-		["POST", `/v1/operations/${prod.operation.id}:cancel`, undefined],
-		["DELETE", "/v1/environments/prod", undefined],
-		["POST", "/v1/environments", { name: "prod-2" }],
-		["POST", "/v1/environments/qa-1:clone", { name: "prod-2" }],
-	] as const)
-		assertForbidden(
-			await door.sendRaw(method, path, { token, body }),
-			/environments named qa-\*.*named "prod/,
-		);
+		await assertForbidden(call(), /environments named qa-\*.*named "prod/);
 });
 
 test("another tenant's environment is not there for a narrowed token either", async () => {
 	const other = await givenEnvironment(door, "qa-9", door.stranger.actor);
-	const token = await givenToken({ environments: "prod" });
-	const path = `/v1/environments/${other.environment.id}`;
-	assert.equal((await get(path, token)).status, 404);
+	const client = await givenClient({ environments: "prod" });
+	const { id } = other.environment;
+	assert.equal((await refused(client.findEnvironment({ id }))).status, 404);
 });
 
 test("a list has what the token's pattern takes", async () => {
-	const token = await givenToken({ environments: "qa-*" });
-	const { body } = await get("/v1/environments", token);
-	const items = body.items as { name: string }[];
+	const client = await givenClient({ environments: "qa-*" });
+	const { items } = await client.listEnvironments();
 	assert.deepEqual(
 		items.map(({ name }) => name),
 		["qa-1"],
@@ -100,78 +87,85 @@ test("a list has what the token's pattern takes", async () => {
 });
 
 test("a narrowed token of the platform's orders nothing that concerns all environments", async () => {
-	const { body } = await make(door.platformAdmin.token, {
+	const { token } = await make(door.platformAdmin.client, {
 		role: "platform-admin",
 		environments: "qa-*",
 	});
-	const token = String(body.token);
-	for (const [method, path, sent] of [
-		["POST", "/v1/rollouts", { release: "0.6.0", selector: {} }],
-		["GET", "/v1/rollouts", undefined],
-		["GET", "/v1/leftovers", undefined],
-	] as const)
-		assertForbidden(
-			await door.sendRaw(method, path, { token, body: sent }),
-			/all environments/,
-		);
+	const client = door.as(token);
+	const body = { release: "0.6.0", selector: {} };
+	for (const call of [
+		() => client.createRollout({ body }),
+		() => client.listRollouts(),
+		() => client.listLeftovers(),
+	])
+		await assertForbidden(call(), /all environments/);
 });
 
 test("a token makes tokens within its own scope, and by default as narrow as itself", async () => {
 	const permissions = ["tokens:*", "environments:*"];
-	const own = { role: "admin", permissions, environments: "qa-*" };
-	const token = await givenToken(own);
-	const same = await make(token, {});
-	assert.equal(same.status, 201, same.text);
-	assert.deepEqual(same.body.permissions, permissions);
-	assert.equal(same.body.environments, "qa-*");
+	const client = await givenClient({
+		role: "admin",
+		permissions,
+		environments: "qa-*",
+	});
+	const same = await make(client);
+	assert.deepEqual(same.permissions, permissions);
+	assert.equal(same.environments, "qa-*");
 	const less = { permissions: ["environments:read"], environments: "qa-1" };
-	assert.equal((await make(token, less)).status, 201);
-	const more = await make(token, { permissions: ["*"], environments: "*" });
+	assert.ok((await make(client, less)).token);
+	const more = await refused(
+		make(client, { permissions: ["*"], environments: "*" }),
+	);
 	assert.equal(more.status, 403);
 	assert.deepEqual(readPointers(more), ["/environments", "/permissions"]);
 });
 
 test("a token revokes itself and those within its scope, and no other", async () => {
 	const permissions = ["tokens:write"];
-	const { body } = await make(door.admin.token, { role: "admin", permissions });
-	const token = String(body.token);
-	const revoke = (id: unknown) =>
-		door.sendRaw("DELETE", `/v1/tokens/${id}`, { token });
-	const wider = await make(door.admin.token, {});
-	assertForbidden(await revoke(wider.body.id), /tokens:write/);
-	const child = await make(token, {});
-	assert.equal((await revoke(child.body.id)).status, 204);
-	assert.equal((await revoke("tok_00000000000000000000")).status, 404);
-	assert.equal((await revoke(body.id)).status, 204);
-	assert.equal((await revoke(body.id)).status, 401);
+	const { admin } = door;
+	const own = await make(admin.client, { role: "admin", permissions });
+	const client = door.as(own.token);
+	const revoke = (id: string) => client.revokeToken({ id });
+	const wider = await make(admin.client);
+	await assertForbidden(revoke(wider.id), /tokens:write/);
+	const child = await make(client);
+	assert.equal((await revoke(child.id).withResponse()).status, 204);
+	const nobodys = await refused(revoke("tok_00000000000000000000"));
+	assert.equal(nobodys.status, 404);
+	assert.equal((await revoke(own.id).withResponse()).status, 204);
+	assert.equal((await refused(revoke(own.id))).status, 401);
 });
 
 test("what a token makes does not outlive it", async () => {
 	const expiresAt = "2999-01-01T00:00:00.000Z";
-	const token = await givenToken({ role: "admin", expiresAt });
-	assert.equal((await make(token, {})).body.expiresAt, expiresAt);
+	const client = await givenClient({ role: "admin", expiresAt });
+	assert.equal((await make(client)).expiresAt, expiresAt);
 	const sooner = "2998-01-01T00:00:00.000Z";
-	const answer = await make(token, { expiresAt: sooner });
-	assert.equal(answer.body.expiresAt, sooner);
-	const later = await make(token, { expiresAt: "2999-01-01T00:00:00.001Z" });
+	const answer = await make(client, { expiresAt: sooner });
+	assert.equal(answer.expiresAt, sooner);
+	const later = await refused(
+		make(client, { expiresAt: "2999-01-01T00:00:00.001Z" }),
+	);
 	assert.equal(later.status, 403);
 	assert.deepEqual(readPointers(later), ["/expiresAt"]);
 });
 
 test("a permission that there is not, and a name that none can be, are refused", async () => {
-	const answer = await make(door.admin.token, {
-		permissions: ["environment:read"],
-		environments: "QA_*",
-	});
+	const answer = await refused(
+		make(door.admin.client, {
+			permissions: ["environment:read"],
+			environments: "QA_*",
+		}),
+	);
 	assert.equal(answer.status, 400);
 	assert.deepEqual(readPointers(answer), ["/environments", "/permissions/0"]);
 });
 
 test("the last use of a token is noted, once a minute", async () => {
-	const { body } = await make(door.admin.token, { role: "viewer" });
-	const id = body.id as TokenId;
-	const token = String(body.token);
-	assert.equal(body.lastUsedAt, null);
+	const made = await make(door.admin.client, { role: "viewer" });
+	const id = made.id as TokenId;
+	const client = door.as(made.token);
+	assert.equal(made.lastUsedAt, null);
 	const read = async () => {
 		const row = await door.db
 			.selectFrom("tokens")
@@ -180,11 +174,11 @@ test("the last use of a token is noted, once a minute", async () => {
 			.executeTakeFirstOrThrow();
 		return row;
 	};
-	await get("/v1/environments", token);
+	await client.listEnvironments();
 	await until("it was noted", async () => (await read()).last_used_at !== null);
 	const noted = await read();
 	await Promise.all(
-		Array.from({ length: 20 }, () => get("/v1/environments", token)),
+		Array.from({ length: 20 }, () => client.listEnvironments()),
 	);
 	assert.deepEqual(await read(), noted);
 	const old = sql<Date>`now() - interval '61 s'`;
@@ -193,7 +187,7 @@ test("the last use of a token is noted, once a minute", async () => {
 		.set({ last_used_at: old })
 		.where("id", "=", id)
 		.execute();
-	await get("/v1/environments", token);
+	await client.listEnvironments();
 	await until(
 		"it was noted again",
 		async () =>
