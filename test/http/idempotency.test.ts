@@ -2,18 +2,21 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
+import type { Asked, Declared } from "../../client/declared.ts";
 import { hashToken } from "../../src/domain/token.ts";
 import { makeAnswers } from "../../src/operations/answer-once.ts";
 import { sweep } from "../../src/operations/sweep.ts";
 import { findActor } from "../../src/store/tokens.ts";
+import { type Answer, answered } from "../support/answers.ts";
+import { askAny } from "../support/ask-by-path.ts";
 import { givenActor, silentLog } from "../support/given.ts";
 import {
-	type Answer,
 	type Door,
 	givenEnvironment,
 	givenReadyEnvironment,
 	openDoor,
 	openDoorBeside,
+	type Person,
 	readPointers,
 } from "./door.ts";
 import { composeExample, givenExamples, guarded } from "./examples.ts";
@@ -24,24 +27,17 @@ before(async () => {
 });
 after(() => door.close());
 
-interface Order {
-	readonly token?: string;
-	readonly body?: unknown;
-	readonly at?: Door;
-	readonly headers?: Record<string, string>;
-}
-
-function order(key: string, { token, body, at, headers }: Order = {}) {
-	return (at ?? door).sendRaw("POST", "/v1/environments", {
-		token: token ?? door.operator.token,
-		body,
-		headers: { "idempotency-key": key, ...headers },
-	});
-}
+const order = (
+	idempotencyKey: string,
+	body: Asked<Declared["createEnvironment"]>["body"],
+	{ client }: Person = door.operator,
+): Promise<Answer> =>
+	answered(client.createEnvironment({ body }, { idempotencyKey }));
 
 const told = ({ status, headers, body }: Answer) => ({
 	status,
 	body,
+	length: headers.get("content-length"),
 	location: headers.get("location"),
 	operation: headers.get("operation-location"),
 	retry: headers.get("retry-after"),
@@ -66,10 +62,11 @@ test("100 identical orders with one key at once, at two processes, are one envir
 	const key = randomUUID();
 	const answers = await Promise.all(
 		Array.from({ length: 100 }, (_, i) =>
-			order(key, {
-				body: { name: "once", size: "small" },
-				at: i % 2 ? beside : door,
-			}),
+			order(
+				key,
+				{ name: "once", size: "small" },
+				(i % 2 ? beside : door).operator,
+			),
 		),
 	);
 	const [first] = answers.filter((answer) => !isReplayed(answer));
@@ -99,14 +96,15 @@ test("a repeat is answered word for word, however its JSON and its key are writt
 	const again = await send('{ "size": "small",\n "name": "words" }', key);
 	assert.equal(isReplayed(again), true);
 	assert.equal(again.text, first.text);
+	assert.equal(told(first).length, String(Buffer.byteLength(first.text)));
 	assert.deepEqual(told(again), told(first));
 });
 
 test("the same key with another body is refused, and changes nothing", async () => {
 	const key = randomUUID();
-	const first = await order(key, { body: { name: "mine" } });
+	const first = await order(key, { name: "mine" });
 	assert.equal(first.status, 202);
-	const other = await order(key, { body: { name: "other" } });
+	const other = await order(key, { name: "other" });
 	assert.equal(other.status, 422);
 	assert.equal(other.body.code, "idempotency_key_reused");
 	assert.deepEqual(readPointers(other), ["/header/idempotency-key"]);
@@ -114,32 +112,34 @@ test("the same key with another body is refused, and changes nothing", async () 
 });
 
 test("the same key for another thing, or another query, is refused", async () => {
-	const key = { "idempotency-key": randomUUID() };
-	const { token } = door.operator;
+	const idempotencyKey = randomUUID();
 	const [one, two] = [
 		(await givenEnvironment(door)).environment.id,
 		(await givenEnvironment(door)).environment.id,
 	];
-	const destroy = (path: string) =>
-		door.sendRaw("DELETE", `/v1/environments/${path}`, { token, headers: key });
-	assert.equal((await destroy(one)).status, 202);
-	assert.equal((await destroy(two)).status, 422);
-	assert.equal((await destroy(`${one}?keepBackups=true`)).status, 422);
-	assert.equal(isReplayed(await destroy(one)), true);
+	const destroy = (asked: Asked<Declared["destroyEnvironment"]>) =>
+		answered(
+			door.operator.client.destroyEnvironment(asked, { idempotencyKey }),
+		);
+	assert.equal((await destroy({ id: one })).status, 202);
+	assert.equal((await destroy({ id: two })).status, 422);
+	assert.equal((await destroy({ id: one, keepBackups: true })).status, 422);
+	assert.equal(isReplayed(await destroy({ id: one })), true);
 });
 
 test("another tenant, and another route, have the same key for themselves", async () => {
 	const key = randomUUID();
 	const body = { name: "shared" };
-	const ours = await order(key, { body });
-	const theirs = await order(key, { body, token: door.stranger.token });
+	const ours = await order(key, body);
+	const theirs = await order(key, body, door.stranger);
 	assert.equal(theirs.status, 202);
 	assert.equal(isReplayed(theirs), false);
 	assert.notEqual(theirs.body.id, ours.body.id);
-	const cancelled = await door.sendRaw(
-		"POST",
-		`/v1/operations/${ours.body.id}:cancel`,
-		{ token: door.operator.token, headers: { "idempotency-key": key } },
+	const cancelled = await answered(
+		door.operator.client.cancelOperation(
+			{ id: String(ours.body.id) },
+			{ idempotencyKey: key },
+		),
 	);
 	assert.equal(cancelled.status, 202, cancelled.text);
 	assert.equal(isReplayed(cancelled), false);
@@ -149,22 +149,22 @@ test("another tenant, and another route, have the same key for themselves", asyn
 test("another caller of the tenant is not shown what the first one was answered", async () => {
 	const key = randomUUID();
 	const body = { name: "ours" };
-	assert.equal((await order(key, { body })).status, 202);
-	const other = await order(key, { body, token: door.admin.token });
+	assert.equal((await order(key, body)).status, 202);
+	const other = await order(key, body, door.admin);
 	assert.equal(other.status, 422);
 	assert.match(String(other.body.detail), /Another caller/);
 });
 
 test("what was refused is not kept: the key is free for the corrected request", async () => {
 	const key = randomUUID();
-	const wrong = await order(key, { body: { name: "right", release: "0.0.1" } });
+	const wrong = await order(key, { name: "right", release: "0.0.1" });
 	assert.equal(wrong.status, 400);
 	assert.equal(await count("right"), 0);
-	const right = await order(key, { body: { name: "right" } });
+	const right = await order(key, { name: "right" });
 	assert.equal(right.status, 202, right.text);
 	assert.equal(isReplayed(right), false);
 	// It can be wrong about what is there already, too.
-	const taken = await order(randomUUID(), { body: { name: "right" } });
+	const taken = await order(randomUUID(), { name: "right" });
 	assert.equal(taken.status, 409);
 	assert.equal(taken.body.code, "conflict");
 });
@@ -173,7 +173,7 @@ test("100 refused orders with one key at once are each refused for what is wrong
 	const key = randomUUID();
 	const body = { name: "nowhere", target: "atlantis" };
 	const answers = await Promise.all(
-		Array.from({ length: 100 }, () => order(key, { body })),
+		Array.from({ length: 100 }, () => order(key, body)),
 	);
 	for (const answer of answers) {
 		assert.equal(answer.status, 400);
@@ -200,7 +200,12 @@ test("a machine's order without a key is refused, a person's is not", async () =
 
 test("a key that cannot be one is refused before anything is done", async () => {
 	for (const key of ['"', '""', '"a"b"', "a b", "a, b", "x".repeat(256)]) {
-		const answer = await order(key, { body: { name: "keyed" } });
+		// As it stands: the client puts what it is given into quotes.
+		const answer = await door.sendRaw("POST", "/v1/environments", {
+			token: door.operator.token,
+			body: { name: "keyed" },
+			headers: { "idempotency-key": key },
+		});
 		assert.equal(answer.status, 400, key);
 		assert.deepEqual(readPointers(answer), ["/header/idempotency-key"]);
 	}
@@ -208,19 +213,20 @@ test("a key that cannot be one is refused before anything is done", async () => 
 });
 
 test("a token that was made is shown again to who repeats the request, and lies in no plain column", async () => {
-	const { token: caller } = door.admin;
-	const headers = { "idempotency-key": randomUUID() };
+	const idempotencyKey = randomUUID();
 	const make = () =>
-		door.sendRaw("POST", "/v1/tokens", {
-			token: caller,
-			body: { name: "lost on the way", role: "viewer" },
-			headers,
-		});
+		answered(
+			door.admin.client.createToken(
+				{ body: { name: "lost on the way", role: "viewer" } },
+				{ idempotencyKey },
+			),
+		);
 	const first = await make();
 	assert.equal(first.status, 201);
 	const again = await make();
 	assert.equal(isReplayed(again), true);
 	assert.equal(again.text, first.text);
+	assert.deepEqual(told(again), told(first));
 	const text = String(first.body.token);
 	assert.ok(await findActor(door.db, hashToken(text)));
 	const kept = await door.db
@@ -236,12 +242,9 @@ test("a token that was made is shown again to who repeats the request, and lies 
 
 test("an answer that has no body, and one of nothing to do, are repeated as well", async () => {
 	const { id } = await givenReadyEnvironment(door);
-	const headers = { "idempotency-key": randomUUID() };
+	const options = { idempotencyKey: randomUUID() };
 	const wake = () =>
-		door.sendRaw("POST", `/v1/environments/${id}:wake`, {
-			token: door.operator.token,
-			headers,
-		});
+		answered(door.operator.client.wakeEnvironment({ id }, options));
 	const first = await wake();
 	assert.equal(first.status, 200);
 	assert.ok(first.body.nothingToDo);
@@ -251,10 +254,7 @@ test("an answer that has no body, and one of nothing to do, are repeated as well
 
 	const spare = await givenActor(door.db, "acme", "viewer");
 	const revoke = () =>
-		door.sendRaw("DELETE", `/v1/tokens/${spare.actor.token}`, {
-			token: door.admin.token,
-			headers,
-		});
+		answered(door.admin.client.revokeToken({ id: spare.actor.token }, options));
 	assert.equal((await revoke()).status, 204);
 	const gone = await revoke();
 	assert.equal(gone.status, 204);
@@ -298,7 +298,7 @@ test("a request whose twin goes on for too long is told so, and its order is not
 
 test("a key is free again after 24 hours, and what was kept is thrown away", async () => {
 	const key = randomUUID();
-	const first = await order(key, { body: { name: "old" } });
+	const first = await order(key, { name: "old" });
 	assert.equal(first.status, 202);
 	const kept = door.db.selectFrom("idempotency_keys").where("key", "=", key);
 	const { expires_at } = await kept
@@ -314,10 +314,10 @@ test("a key is free again after 24 hours, and what was kept is thrown away", asy
 			.where("key", "=", key)
 			.execute();
 	await expire();
-	const second = await order(key, { body: { name: "new" } });
+	const second = await order(key, { name: "new" });
 	assert.equal(second.status, 202, second.text);
 	assert.equal(isReplayed(second), false);
-	assert.equal(isReplayed(await order(key, { body: { name: "new" } })), true);
+	assert.equal(isReplayed(await order(key, { name: "new" })), true);
 
 	await expire();
 	await sweep({ ...door.installation, log: silentLog });
@@ -331,14 +331,11 @@ test("every mutation can have a key, and is answered the same twice", async (t) 
 	const mutations = guarded.filter(({ endpoint }) => endpoint.method !== "GET");
 	assert.ok(mutations.length > 20);
 	for (const { endpoint, role } of mutations) {
-		const { path, body } = composeExample(examples, endpoint);
-		const { token } = role === "platform-admin" ? own.platformAdmin : own[role];
-		const send = () =>
-			own.sendRaw(endpoint.method, path, {
-				token,
-				body,
-				headers: { "idempotency-key": endpoint.name },
-			});
+		const { asked } = composeExample(examples, endpoint);
+		const { client } =
+			role === "platform-admin" ? own.platformAdmin : own[role];
+		const options = { idempotencyKey: endpoint.name };
+		const send = () => answered(askAny(client, endpoint, asked, options));
 		const first = await send();
 		assert.ok(first.status < 300, `${endpoint.name}: ${first.text}`);
 		const again = await send();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import { Webhook } from "standardwebhooks";
+import type { Asked, Declared } from "../../client/declared.ts";
 import type { NewEvent } from "../../src/domain/event.ts";
 import type { EnvironmentId } from "../../src/domain/ids.ts";
 import { webhooksOfTenant } from "../../src/domain/webhook.ts";
@@ -10,6 +11,8 @@ import { type Deliverer, startDelivering } from "../../src/feed/deliver.ts";
 import { forget } from "../../src/operations/forget.ts";
 import { appendEvents } from "../../src/store/events.ts";
 import { localPolicy } from "../feed/hooks.ts";
+import { answered, refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import { silentLog, testSealKey } from "../support/given.ts";
 import { type Received, startReceiver } from "../support/receiver.ts";
 import { until } from "../support/until.ts";
@@ -33,28 +36,23 @@ after(async () => {
 	await door.close();
 });
 
-const ask = (
-	method: string,
-	path: string,
-	body?: unknown,
-	token = door.admin.token,
-) => door.sendRaw(method, `/v1/webhooks${path}`, { token, body });
-
-interface Given {
-	readonly id: string;
-	readonly secret: string;
-}
+type Order = Asked<Declared["createWebhook"]>["body"];
 
 async function givenWebhook(
 	t: { after(work: () => Promise<unknown>): void },
-	body: object,
-): Promise<Given> {
-	const { status, body: made, text } = await ask("POST", "", body);
-	assert.equal(status, 201, text);
-	const id = String(made.id);
-	t.after(() => ask("DELETE", `/${id}`));
-	return { id, secret: String(made.secret) };
+	body: Order,
+) {
+	const { client } = door.admin;
+	const made = await client.createWebhook({ body });
+	t.after(() => client.deleteWebhook({ id: made.id }));
+	return made;
 }
+
+const change = (id: string, body: Asked<Declared["changeWebhook"]>["body"]) =>
+	door.admin.client.changeWebhook({ id, body });
+const ping = (id: string) => door.admin.client.pingWebhook({ id });
+const redeliver = (id: string, delivery: unknown) =>
+	door.admin.client.redeliver({ id, delivery: String(delivery) });
 
 async function givenReceiver(t: { after(work: () => Promise<void>): void }) {
 	const receiver = await startReceiver();
@@ -73,11 +71,10 @@ const write = (environment: EnvironmentId, message: string) =>
 const verify = ({ body, headers }: Received, secret: string) =>
 	new Webhook(secret).verify(body, headers as Record<string, string>);
 
-async function listDeliveries(id: string, query = "") {
-	const { status, body, text } = await ask("GET", `/${id}/deliveries${query}`);
-	assert.equal(status, 200, text);
-	return body.items as Record<string, unknown>[];
-}
+const listDeliveries = async (
+	id: string,
+	query: Omit<Asked<Declared["listDeliveries"]>, "id"> = {},
+) => (await door.admin.client.listDeliveries({ id, ...query })).items;
 
 /** What came of the webhook's only delivery, once something has. */
 const awaitOutcome = (id: string) =>
@@ -93,9 +90,9 @@ test("who orders a webhook gets its secret once, and nobody sees path and query 
 	const url = `${receiver.url}?key=hush-hush-hush`;
 	const { id, secret } = await givenWebhook(t, { url, description: "chat" });
 	assert.match(secret, /^whsec_/);
-	for (const path of ["", `/${id}`]) {
-		const { status, text } = await ask("GET", path);
-		assert.equal(status, 200);
+	const { client } = door.admin;
+	for (const shown of [client.listWebhooks(), client.findWebhook({ id })]) {
+		const text = JSON.stringify(await shown);
 		assert.ok(!text.includes(secret) && !text.includes("hush"), text);
 		assert.ok(text.includes(`"url":"http://127.0.0.1:${receiver.port}/…"`));
 	}
@@ -104,7 +101,7 @@ test("who orders a webhook gets its secret once, and nobody sees path and query 
 	for (const hidden of ["hush", secret])
 		assert.ok(!String(rows[0]?.text).includes(hidden));
 	const event = await until("a message is here", async () => {
-		await ask("POST", `/${id}:ping`);
+		await ping(id);
 		return receiver.received[0];
 	});
 	assert.match(event.path, /key=hush-hush-hush/);
@@ -117,8 +114,7 @@ test("a ping arrives signed, and is in the log of deliveries", async (t) => {
 		active: false,
 	});
 	receiver.answer(() => ({ status: 200, body: "thanks" }));
-	const { status, body } = await ask("POST", `/${id}:ping`);
-	assert.equal(status, 201);
+	const body = await ping(id);
 	assert.deepEqual(
 		[body.type, body.state, body.event],
 		["webhook.ping", "pending", null],
@@ -148,12 +144,12 @@ test("a ping that is not taken is not tried again until somebody asks for it", a
 	const receiver = await givenReceiver(t);
 	const { id } = await givenWebhook(t, { url: receiver.url });
 	receiver.answer(() => ({ status: 500 }));
-	const { body } = await ask("POST", `/${id}:ping`);
+	const pinged = await ping(id);
 	const failed = await awaitOutcome(id);
 	assert.deepEqual([failed.state, failed.nextAttemptAt], ["failed", null]);
 	receiver.answer(() => ({ status: 200 }));
-	const again = await ask("POST", `/${id}/deliveries/${body.id}:redeliver`);
-	assert.deepEqual([again.status, again.body.state], [200, "pending"]);
+	const again = await redeliver(id, pinged.id);
+	assert.equal(again.state, "pending");
 	const outcome = await awaitOutcome(id);
 	assert.deepEqual([outcome.state, outcome.attempts], ["delivered", 2]);
 	assert.equal(receiver.received.length, 2);
@@ -162,20 +158,19 @@ test("a ping that is not taken is not tried again until somebody asks for it", a
 test("for 24 hours after a rotation the secret before signs as well, and no longer", async (t) => {
 	const receiver = await givenReceiver(t);
 	const { id, secret: old } = await givenWebhook(t, { url: receiver.url });
-	const { status, body, text } = await ask("POST", `/${id}:rotate-secret`);
-	assert.equal(status, 200, text);
-	const secret = String(body.secret);
+	const body = await door.admin.client.rotateWebhookSecret({ id });
+	const { secret } = body;
 	assert.notEqual(secret, old);
 	const left = Date.parse(String(body.previousSecretUntil)) - Date.now();
 	assert.ok(left > 86_000_000 && left <= 86_400_000, `${left} ms`);
-	await ask("POST", `/${id}:ping`);
+	await ping(id);
 	const first = await until("it is here", () => receiver.received[0]);
 	for (const one of [secret, old]) verify(first, one);
 
 	await sql`update webhooks set previous_secret_until = now() where id = ${id}`.execute(
 		door.db,
 	);
-	await ask("POST", `/${id}:ping`);
+	await ping(id);
 	const second = await until("it is here", () => receiver.received[1]);
 	verify(second, secret);
 	assert.throws(() => verify(second, old));
@@ -190,8 +185,7 @@ test("an event is sent once more under its own id, beside what follows it", asyn
 	const { environment } = await givenEnvironment(door);
 	await write(environment.id, "one");
 	const outcome = await awaitOutcome(id);
-	const path = `/${id}/deliveries/${outcome.id}:redeliver`;
-	assert.equal((await ask("POST", path)).status, 200);
+	await redeliver(id, outcome.id);
 	await until("it is here again", () => receiver.received.length === 2);
 	const ids = receiver.received.map(({ headers }) => headers["webhook-id"]);
 	assert.equal(ids[0], ids[1]);
@@ -209,11 +203,11 @@ test("an event that is being tried is tried at once, in its order", async (t) =>
 	receiver.answer(() => ({ status: 500 }));
 	for (const message of ["one", "two"]) await write(environment.id, message);
 	const [pending] = await until("it waits for its next attempt", async () => {
-		const found = await listDeliveries(id, "?state=pending");
+		const found = await listDeliveries(id, { state: "pending" });
 		return found[0]?.nextAttemptAt ? found : undefined;
 	});
 	receiver.answer(() => ({ status: 204 }));
-	await ask("POST", `/${id}/deliveries/${pending?.id}:redeliver`);
+	await redeliver(id, pending?.id);
 	await until("all are here", () => receiver.received.length === 3);
 	assert.deepEqual(
 		receiver.received.map(({ body }) => JSON.parse(body).data.message),
@@ -231,20 +225,17 @@ test("one that answered 410 is shown as gone, and goes on where it was once it i
 	receiver.answer(() => ({ status: 410 }));
 	await write(environment.id, "one");
 	await until("it is disabled", async () => {
-		const { body } = await ask("GET", `/${id}`);
-		return !body.active && body.disabledReason === "gone";
+		const found = await door.admin.client.findWebhook({ id });
+		return !found.active && found.disabledReason === "gone";
 	});
 	const [pending] = await listDeliveries(id);
-	const refused = await ask(
-		"POST",
-		`/${id}/deliveries/${pending?.id}:redeliver`,
-	);
-	assert.equal(refused.status, 409);
-	assert.match(String(refused.body.advice), /"active": true/);
+	const { document } = await refused(redeliver(id, pending?.id));
+	assert.equal(document.status, 409);
+	assert.match(String(document.advice), /"active": true/);
 	receiver.answer(() => ({ status: 204 }));
-	const { body } = await ask("PATCH", `/${id}`, { active: true });
+	const changed = await change(id, { active: true });
 	assert.deepEqual(
-		[body.active, body.disabledReason, body.disabledAt],
+		[changed.active, changed.disabledReason, changed.disabledAt],
 		[true, null, null],
 	);
 	await write(environment.id, "two");
@@ -260,16 +251,16 @@ test("a receiver that redirects to a private address and one that is slow come o
 	t.after(() => secret.close());
 	const receiver = await givenReceiver(t);
 	const { id } = await givenWebhook(t, { url: receiver.url });
-	const ping = async () => {
-		await ask("POST", `/${id}:ping`);
+	const fail = async () => {
+		await ping(id);
 		const outcome = await awaitOutcome(id);
 		assert.equal(outcome.state, "failed");
 		return outcome;
 	};
 	receiver.answer(() => ({ status: 307, headers: { location: secret.url } }));
-	assert.equal((await ping()).responseStatus, 307);
+	assert.equal((await fail()).responseStatus, 307);
 	receiver.answer(() => ({ status: 200, hangs: true }));
-	assert.match(String((await ping()).error), /no answer within 2 seconds/);
+	assert.match(String((await fail()).error), /no answer within 2 seconds/);
 	assert.equal(secret.received.length, 0);
 });
 
@@ -290,9 +281,9 @@ test("a webhook that was told of other environments is not told what these had b
 			.execute();
 		return lanes.every(({ due_at }) => due_at === null);
 	});
-	await ask("PATCH", `/${id}`, { environments: "green" });
+	await change(id, { environments: "green" });
 	await write(environment.id, "two");
-	await ask("PATCH", `/${id}`, { environments: null });
+	await change(id, { environments: null });
 	await write(environment.id, "three");
 	await until("the last one is here", () => messages().includes("three"));
 	assert.deepEqual(messages(), ["one", "three"]);
@@ -311,8 +302,10 @@ test("where nothing would ever be sent, no webhook is made", async () => {
 		"https:///",
 		"example.com",
 	]) {
-		const answer = await ask("POST", "", { url });
-		assert.equal(answer.status, 400, `${url}: ${answer.text}`);
+		const answer = await refused(
+			door.admin.client.createWebhook({ body: { url } }),
+		);
+		assert.equal(answer.status, 400, `${url}: ${answer.message}`);
 		assert.deepEqual(readPointers(answer), ["/url"]);
 	}
 });
@@ -326,39 +319,38 @@ test("http is refused where the operator does not allow it, and so is this machi
 		"https://localhost/",
 		"https://x.localhost./",
 	]) {
-		const { token } = strict.admin;
-		const body = { url };
-		const answer = await strict.sendRaw("POST", "/v1/webhooks", {
-			token,
-			body,
-		});
+		const answer = await refused(
+			strict.admin.client.createWebhook({ body: { url } }),
+		);
 		assert.equal(answer.status, 400, url);
 		assert.deepEqual(readPointers(answer), ["/url"]);
 	}
 });
 
 test("a token for some environments makes and sees webhooks for these alone", async (t) => {
-	const made = await door.sendRaw("POST", "/v1/tokens", {
-		token: door.admin.token,
+	const { token } = await door.admin.client.createToken({
 		body: { name: "qa", role: "admin", environments: "qa-*" },
 	});
-	const token = String(made.body.token);
+	const client = door.as(token);
 	const url = "https://hooks.example.com/";
 	const { id: wide } = await givenWebhook(t, { url });
 	const { id: other } = await givenWebhook(t, { url, environments: "prod" });
-	const wider = await ask("POST", "", { url, environments: "*" }, token);
+	const wider = await refused(
+		client.createWebhook({ body: { url, environments: "*" } }),
+	);
 	assert.equal(wider.status, 403);
 	assert.deepEqual(readPointers(wider), ["/environments"]);
-	const own = await ask("POST", "", { url }, token);
-	assert.equal(own.body.environments, "qa-*");
-	const narrow = await ask("POST", "", { url, environments: "qa-1" }, token);
-	assert.equal(narrow.status, 201);
-	for (const { body } of [own, narrow])
-		t.after(() => ask("DELETE", `/${body.id}`));
-	const listed = await ask("GET", "", undefined, token);
+	const own = await client.createWebhook({ body: { url } });
+	assert.equal(own.environments, "qa-*");
+	const narrow = await client.createWebhook({
+		body: { url, environments: "qa-1" },
+	});
+	for (const { id } of [own, narrow])
+		t.after(() => door.admin.client.deleteWebhook({ id }));
+	const { items } = await client.listWebhooks();
 	assert.deepEqual(
-		(listed.body.items as Given[]).map(({ id }) => id),
-		[narrow.body.id, own.body.id],
+		items.map(({ id }) => id),
+		[narrow.id, own.id],
 	);
 	for (const id of [wide, other])
 		for (const [method, path, body] of [
@@ -369,14 +361,12 @@ test("a token for some environments makes and sees webhooks for these alone", as
 			["POST", ":rotate-secret", undefined],
 			["GET", "/deliveries", undefined],
 		] as const) {
-			const answer = await ask(method, `/${id}${path}`, body, token);
+			const target = `/v1/webhooks/${id}${path}`;
+			const answer = await refused(askByPath(client, [method, target, body]));
 			assert.equal(answer.status, 403, `${method} ${path}`);
 		}
-	const widened = await ask(
-		"PATCH",
-		`/${own.body.id}`,
-		{ environments: null },
-		token,
+	const widened = await refused(
+		client.changeWebhook({ id: own.id, body: { environments: null } }),
 	);
 	assert.equal(widened.status, 403);
 });
@@ -385,10 +375,7 @@ test("a tenant has so many webhooks and no more, however many are ordered at onc
 	const url = "https://hooks.example.com/";
 	const answers = await Promise.all(
 		Array.from({ length: webhooksOfTenant + 5 }, () =>
-			door.sendRaw("POST", "/v1/webhooks", {
-				token: door.stranger.token,
-				body: { url },
-			}),
+			answered(door.stranger.client.createWebhook({ body: { url } })),
 		),
 	);
 	t.after(() =>
@@ -396,9 +383,9 @@ test("a tenant has so many webhooks and no more, however many are ordered at onc
 			door.db,
 		),
 	);
-	const refused = answers.filter(({ status }) => status !== 201);
-	assert.equal(refused.length, 5);
-	for (const { body } of refused) assert.equal(body.code, "quota_exceeded");
+	const tooMany = answers.filter(({ status }) => status !== 201);
+	assert.equal(tooMany.length, 5);
+	for (const { body } of tooMany) assert.equal(body.code, "quota_exceeded");
 });
 
 test("one that is deleted is gone, and is sent nothing more", async (t) => {
@@ -407,10 +394,14 @@ test("one that is deleted is gone, and is sent nothing more", async (t) => {
 	const { environment } = await givenEnvironment(door);
 	const { id } = await givenWebhook(t, { url: receiver.url });
 	await givenWebhook(t, { url: witness.url });
-	assert.equal((await ask("DELETE", `/${id}`)).status, 204);
-	assert.equal((await ask("DELETE", `/${id}`)).status, 204);
-	assert.equal((await ask("GET", `/${id}`)).status, 404);
-	assert.equal((await ask("POST", `/${id}:ping`)).status, 404);
+	const { client } = door.admin;
+	for (const call of [
+		() => client.deleteWebhook({ id }),
+		() => client.deleteWebhook({ id }),
+	])
+		assert.equal((await call().withResponse()).status, 204);
+	for (const call of [() => client.findWebhook({ id }), () => ping(id)])
+		assert.equal((await refused(call())).status, 404);
 	await write(environment.id, "one");
 	await until("the witness has it", () => witness.received.length > 0);
 	assert.equal(receiver.received.length, 0);
@@ -421,25 +412,25 @@ test("deliveries come in pages, and those of another webhook are not among them"
 	const { id } = await givenWebhook(t, { url: receiver.url });
 	const { id: other } = await givenWebhook(t, { url: receiver.url });
 	const made: unknown[] = [];
-	for (let index = 0; index < 3; index++)
-		made.unshift((await ask("POST", `/${id}:ping`)).body.id);
-	const stray = (await ask("POST", `/${other}:ping`)).body.id;
-	const first = await ask("GET", `/${id}/deliveries?pageSize=2`);
-	const second = await ask(
-		"GET",
-		`/${id}/deliveries?pageSize=2&pageToken=${first.body.nextPageToken}`,
-	);
-	const listed = [first, second].flatMap(({ body }) => body.items as Given[]);
+	for (let index = 0; index < 3; index++) made.unshift((await ping(id)).id);
+	const stray = (await ping(other)).id;
+	const { client } = door.admin;
+	const first = await client.listDeliveries({ id, pageSize: 2 });
+	const second = await client.listDeliveries({
+		id,
+		pageSize: 2,
+		pageToken: first.nextPageToken ?? assert.fail("there is no second page"),
+	});
+	const listed = [first, second].flatMap(({ items }) => items);
 	assert.deepEqual(listed.map((one) => one.id).sort(), made.sort());
-	assert.equal(second.body.nextPageToken, null);
-	const foreign = `/${id}/deliveries/${stray}:redeliver`;
-	assert.equal((await ask("POST", foreign)).status, 404);
+	assert.equal(second.nextPageToken, null);
+	assert.equal((await refused(redeliver(id, stray))).status, 404);
 });
 
 test("what came of a delivery is forgotten after 30 days", async (t) => {
 	const receiver = await givenReceiver(t);
 	const { id } = await givenWebhook(t, { url: receiver.url });
-	await ask("POST", `/${id}:ping`);
+	await ping(id);
 	await awaitOutcome(id);
 	await forget({ db: door.db, log: silentLog });
 	assert.equal((await listDeliveries(id)).length, 1);
