@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { answered } from "../support/answers.ts";
 import { until } from "../support/until.ts";
 import { givenService, order, untilApplying } from "./given.ts";
 
 const awayMs = 30_000;
 
 test("a database that is away for 30 s: 503 meanwhile, and every order that was taken is done afterwards", async (t) => {
-	const { api, tenant, toDatabase, startWorker } = await givenService(t);
+	const { tenant, toDatabase, startWorker } = await givenService(t);
 	await startWorker();
 	const begun = await order(tenant, "begun");
 	const others = [await order(tenant, "second")];
@@ -17,22 +18,15 @@ test("a database that is away for 30 s: 503 meanwhile, and every order that was 
 	await toDatabase.close();
 	const back = delay(awayMs).then(() => toDatabase.reopen());
 	const refused = await until("an order is refused", async () => {
-		const response = await fetch(`${api.url}/v1/environments`, {
-			method: "POST",
-			headers: {
-				authorization: `Bearer ${tenant.token}`,
-				"content-type": "application/json",
-			},
-			body: JSON.stringify({ name: "refused" }),
-		});
-		return response.status === 503 ? response : undefined;
+		const body = { name: "refused" };
+		const answer = await answered(tenant.client.createEnvironment({ body }));
+		return answer.status === 503 ? answer : undefined;
 	});
 	assert.match(refused.headers.get("retry-after") ?? "", /^\d+$/);
-	const problem = (await refused.json()) as Record<string, unknown>;
-	assert.equal(problem.code, "unavailable");
-	assert.equal(problem.retryable, true);
-	assert.equal((await fetch(`${api.url}/healthz`)).status, 200);
-	assert.equal((await fetch(`${api.url}/readyz`)).status, 503);
+	assert.equal(refused.body.code, "unavailable");
+	assert.equal(refused.body.retryable, true);
+	assert.equal((await tenant.client.checkAlive()).status, "alive");
+	assert.equal((await answered(tenant.client.checkReady())).status, 503);
 	await back;
 
 	for (const id of [begun, ...others]) {

@@ -67,18 +67,10 @@ const traceId = "0af7651916cd43dd8448eb211c80319c";
 const callerSpan = "b7ad6b7169203331";
 
 test("a create is one trace from its caller to each object in the cluster, and its worker counts it", async () => {
-	const response = await fetch(`${api.url}/v1/environments`, {
-		method: "POST",
-		headers: {
-			authorization: `Bearer ${tenant.token}`,
-			"content-type": "application/json",
-			"idempotency-key": "traced",
-			traceparent: `00-${traceId}-${callerSpan}-01`,
-		},
-		body: JSON.stringify({ name: "traced" }),
-	});
-	const { id } = (await response.json()) as { id: string };
-	assert.equal(response.status, 202);
+	const { id } = await tenant.client.createEnvironment(
+		{ body: { name: "traced" } },
+		{ headers: { traceparent: `00-${traceId}-${callerSpan}-01` } },
+	);
 	const events = await tenant.follow(id);
 	assert.equal(
 		events.at(-1)?.type,

@@ -10,6 +10,7 @@ import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { ensureSealCheck } from "../../src/operations/seal-check.ts";
 import { parseSealKey } from "../../src/seal.ts";
+import { refused } from "../support/answers.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -186,7 +187,7 @@ for (const [what, { role, environment, says, does }] of Object.entries(cases)) {
 }
 
 test("an API whose database is away starts, says so and answers 503 until it is back", async () => {
-	const { startRole } = await import("../support/service.ts");
+	const { makeCaller, startRole } = await import("../support/service.ts");
 	const role = await startRole("api", {
 		DATA_DIR: dir,
 		PORT: "0",
@@ -194,13 +195,12 @@ test("an API whose database is away starts, says so and answers 503 until it is 
 		LOG_LEVEL: "warn",
 	});
 	try {
-		assert.equal((await fetch(`${role.url}/healthz`)).status, 200);
-		const ready = await fetch(`${role.url}/readyz`);
+		const { client } = makeCaller(() => role.url, `imp_${"x".repeat(43)}`);
+		assert.equal((await client.checkAlive()).status, "alive");
+		const ready = await refused(client.checkReady());
 		assert.equal(ready.status, 503);
-		assert.match(await ready.text(), /database/);
-		const list = await fetch(`${role.url}/v1/environments`, {
-			headers: { authorization: `Bearer imp_${"x".repeat(43)}` },
-		});
+		assert.match(JSON.stringify(ready.document), /database/);
+		const list = await refused(client.listEnvironments());
 		assert.equal(list.status, 503);
 		assert.ok(list.headers.get("retry-after"));
 	} finally {

@@ -1,8 +1,14 @@
 // A process that answers HTTP, from the signal to stop on.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { answered } from "../support/answers.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { installService, type Service, startRole } from "../support/service.ts";
+import {
+	installService,
+	makeCaller,
+	type Service,
+	startRole,
+} from "../support/service.ts";
 import { until } from "../support/until.ts";
 
 let database: TestDatabase;
@@ -26,20 +32,17 @@ test("told to stop, it says that it is not ready, and serves as before until its
 		DRAIN_SECONDS: "300",
 	});
 	try {
-		const ask = (path: string) =>
-			fetch(`${api.url}${path}`, {
-				headers: { authorization: `Bearer ${service.adminToken}` },
-			});
-		assert.equal((await ask("/readyz")).status, 200);
+		const { client } = makeCaller(() => api.url, service.adminToken);
+		assert.equal((await client.checkReady()).status, "ready");
 		process.kill(api.pid, "SIGTERM");
 		await until(
 			"it is not ready any more",
-			async () => (await ask("/readyz")).status === 503,
+			async () => (await answered(client.checkReady())).status === 503,
 		);
-		for (const path of ["/healthz", "/v1/environments"]) {
-			const answer = await ask(path);
-			assert.equal(answer.status, 200, path);
-			assert.equal(answer.headers.get("connection"), "close", path);
+		for (const call of [client.checkAlive(), client.listEnvironments()]) {
+			const { status, headers } = await call.withResponse();
+			assert.equal(status, 200);
+			assert.equal(headers.get("connection"), "close");
 		}
 	} finally {
 		await api.kill();

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import pg from "pg";
 import { registerTarget } from "../../src/operations/target.ts";
+import { answered } from "../support/answers.ts";
 import {
 	type CuttingProxy,
 	startCuttingProxy,
@@ -13,6 +14,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { givenActor, testSealKey } from "../support/given.ts";
 import {
 	installService,
+	makeCaller,
 	type Role,
 	type Service,
 	startRole,
@@ -69,20 +71,14 @@ interface Ordered {
 }
 
 async function order(api: Role, key: string, name: string): Promise<Ordered> {
-	const response = await fetch(`${api.url}/v1/environments`, {
-		method: "POST",
-		headers: {
-			authorization: `Bearer ${token}`,
-			"content-type": "application/json",
-			"idempotency-key": `"${key}"`,
-		},
-		body: JSON.stringify({ name }),
-	});
-	const body = (await response.json()) as { id: string };
+	const { client } = makeCaller(() => api.url, token);
+	const { status, body, headers } = await answered(
+		client.createEnvironment({ body: { name } }, { idempotencyKey: key }),
+	);
 	return {
-		status: response.status,
-		operation: body.id,
-		isReplayed: response.headers.get("idempotency-replayed") === "true",
+		status,
+		operation: String(body.id),
+		isReplayed: headers.get("idempotency-replayed") === "true",
 	};
 }
 
@@ -159,10 +155,10 @@ test("killed while 100 identical orders are being answered, they and their repea
 	);
 	await Promise.any(sent);
 	await api.kill();
-	const answered = (await Promise.allSettled(sent)).flatMap((one) =>
+	const told = (await Promise.allSettled(sent)).flatMap((one) =>
 		one.status === "fulfilled" ? [one.value] : [],
 	);
 	const repeated = await orderOften(other, key, "many");
-	await assertOne("many", [...answered, ...repeated]);
+	await assertOne("many", [...told, ...repeated]);
 	assert.ok(repeated.every(({ isReplayed }) => isReplayed));
 });

@@ -8,7 +8,9 @@ import { Failure } from "../../src/failure.ts";
 import { refuseConnection } from "../../src/http/broken.ts";
 import { makeServer } from "../../src/http/server.ts";
 import { type Db, openDatabase } from "../../src/store/db.ts";
+import { answered } from "../support/answers.ts";
 import { noReach, silentLog } from "../support/given.ts";
+import { makeCaller } from "../support/service.ts";
 import { until } from "../support/until.ts";
 import { type Door, givenEnvironment, openDoor, readPointers } from "./door.ts";
 import { openStream } from "./stream-client.ts";
@@ -162,8 +164,11 @@ test("a client that sends its request drop by drop is told that it is too slow, 
 			assert.equal(told.code, "request_timeout");
 		}
 		await until("others are served", async () => {
-			const answer = await fetch(`${own.url}/healthz`).catch(() => undefined);
-			return answer?.status === 200;
+			const answer = await own
+				.as()
+				.checkAlive()
+				.catch(() => undefined);
+			return answer?.status === "alive";
 		});
 	} finally {
 		await own.close();
@@ -341,20 +346,16 @@ test("without its database the service is alive, not ready, and says what it lac
 		verbs: { ...door.installation, db: database.db },
 	});
 	const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
-	const ask = async (path: string) => {
-		const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-			headers: { authorization: `Bearer ${door.viewer.token}` },
-		});
-		return {
-			response,
-			body: (await response.json()) as Record<string, unknown>,
-		};
-	};
-	assert.equal((await ask("/healthz")).response.status, 200);
-	for (const path of ["/readyz", "/v1/environments"]) {
-		const { response, body } = await ask(path);
-		assert.equal(response.status, 503);
-		assert.ok(Number(response.headers.get("retry-after")) > 0);
+	const url = `http://127.0.0.1:${port}`;
+	const { client } = makeCaller(() => url, door.viewer.token);
+	assert.equal((await client.checkAlive()).status, "alive");
+	for (const call of [
+		() => client.checkReady(),
+		() => client.listEnvironments(),
+	]) {
+		const { status, headers, body } = await answered(call());
+		assert.equal(status, 503);
+		assert.ok(Number(headers.get("retry-after")) > 0);
 		assert.equal(body.code, "unavailable");
 		assert.equal(body.retryable, true);
 		assert.match(String(body.detail), /database/);
@@ -436,7 +437,8 @@ test("closing ends streams without an end, answers what is on its way, and takes
 		await closed;
 		// The server's end can be seen before the caller has read its answer.
 		await until("it is answered", () => answer.includes("HTTP/1.1 202 "));
-		await assert.rejects(fetch(`${own.url}/healthz`));
+		// Nobody is there: it is no problem that is thrown.
+		await assert.rejects(own.as().checkAlive(), TypeError);
 	} finally {
 		await own.close();
 	}
@@ -470,7 +472,8 @@ test("a process that is told to stop says that it is not ready, serves as before
 		assert.ok(Number(retry) > 0 && Number(retry) <= 5_000, retry);
 		assert.ok(reader.messages.every(({ event }) => event !== "end"));
 		await closed;
-		await assert.rejects(fetch(`${own.url}/healthz`));
+		// Nobody is there: it is no problem that is thrown.
+		await assert.rejects(own.as().checkAlive(), TypeError);
 	} finally {
 		await own.close();
 	}

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type Sandbox, startSandbox } from "../../src/sandbox/sandbox.ts";
+import { answered } from "../support/answers.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import {
 	type Caller,
@@ -72,12 +73,12 @@ export async function openHouse(
 		),
 	];
 	const url = () => `http://127.0.0.1:${port}`;
+	const admin = makeCaller(url, service.adminToken);
 	await until(
 		"the API answers",
-		async () => (await fetch(`${url()}/readyz`)).ok,
+		async () => (await answered(admin.client.checkReady())).status === 200,
 		{ everyMs: 100 },
 	);
-	const admin = makeCaller(url, service.adminToken);
 	const stopRoles = async () => {
 		await Promise.all(roles.map((role) => role.stop()));
 	};
