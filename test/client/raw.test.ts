@@ -37,6 +37,7 @@ const mayAskRaw: Files = {
 		"http/operations.test.ts",
 		"http/paging.test.ts",
 	],
+	"lines in place of pages": ["http/audit-export.test.ts"],
 	"pages, metrics, and commands of the README": [
 		"http/docs.test.ts",
 		"http/metrics.test.ts",
