@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { answered, refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import {
 	type Door,
 	givenEnvironment,
@@ -51,11 +52,14 @@ test("what is no duration is refused at its place", async () => {
 		[{ ttl: "4000d", failureTtl: "0s" }, ["/failureTtl", "/ttl"]],
 		[{ onExpiry: "keep" }, ["/onExpiry"]],
 	] as const) {
-		const answer = await door.sendRaw("POST", "/v1/environments", {
-			token: door.operator.token,
-			body: { name: "unborn", ...body },
-		});
-		assert.equal(answer.status, 400, answer.text);
+		const answer = await refused(
+			askByPath(door.operator.client, [
+				"POST",
+				"/v1/environments",
+				{ name: "unborn", ...body },
+			]),
+		);
+		assert.equal(answer.status, 400, answer.message);
 		assert.deepEqual(readPointers(answer), pointers);
 	}
 });
@@ -121,9 +125,10 @@ test("an extension that does not say how long, or says it wrongly, is refused", 
 	const { environment } = await givenEnvironment(door);
 	for (const body of [{}, { ttl: "long" }, { ttl: "1h", hours: 1 }, []]) {
 		const path = `/v1/environments/${environment.name}:extend`;
-		const { token } = door.operator;
-		const answer = await door.sendRaw("POST", path, { token, body });
-		assert.equal(answer.status, 400, answer.text);
+		const answer = await refused(
+			askByPath(door.operator.client, ["POST", path, body]),
+		);
+		assert.equal(answer.status, 400, answer.message);
 	}
 	assert.equal((await find(environment.name)).expiresAt, null);
 });

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Asked, Declared } from "../../client/declared.ts";
 import type { Schedule } from "../../src/domain/schedule.ts";
+import { refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import {
 	type Door,
 	givenReadyEnvironment,
@@ -104,11 +106,11 @@ test("a schedule that cannot be followed is refused at its place", async () => {
 		],
 		[{ ...nights, cron: "* * * * *" }, "/schedule/cron"],
 	] as const) {
-		const answer = await door.sendRaw("PATCH", `/v1/environments/${id}`, {
-			token: door.operator.token,
-			body: { schedule },
-		});
-		assert.equal(answer.status, 400, answer.text);
+		const path = `/v1/environments/${id}`;
+		const answer = await refused(
+			askByPath(door.operator.client, ["PATCH", path, { schedule }]),
+		);
+		assert.equal(answer.status, 400, answer.message);
 		assert.deepEqual(readPointers(answer), [pointer]);
 	}
 	assert.equal((await find(id)).schedule, null);

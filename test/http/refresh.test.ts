@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import {
 	type Door,
 	givenEnvironment,
@@ -20,8 +21,8 @@ const refresh = (id: string) =>
 	door.operator.client.refreshEnvironment({ id, body: {} });
 const find = (id: string) => door.operator.client.findEnvironment({ id });
 /** What no type lets through. */
-const ask = (method: string, path: string, body: object) =>
-	door.sendRaw(method, path, { token: door.operator.token, body });
+const askWrongly = (method: string, path: string, body: object) =>
+	refused(askByPath(door.operator.client, [method, path, body]));
 
 test("a look is ordered by an empty body, and moves nothing", async () => {
 	const { id } = await givenReadyEnvironment(door, "looked-at");
@@ -45,7 +46,7 @@ test("what is not ready cannot be compared, and is told why", async () => {
 test("a wish that does not exist is refused at its place", async () => {
 	await givenReadyEnvironment(door, "wrong");
 	const path = "/v1/environments/wrong:refresh";
-	const answer = await ask("POST", path, { repair: "yes" });
+	const answer = await askWrongly("POST", path, { repair: "yes" });
 	assert.equal(answer.status, 400);
 	assert.deepEqual(readPointers(answer), ["/repair"]);
 });
@@ -62,6 +63,6 @@ test("what drift leads to is said in the order, and changed without an operation
 	});
 	assert.equal(changed.onDrift, "report");
 	const path = "/v1/environments/drifting";
-	const wrong = await ask("PATCH", path, { onDrift: "ignore" });
+	const wrong = await askWrongly("PATCH", path, { onDrift: "ignore" });
 	assert.deepEqual(readPointers(wrong), ["/onDrift"]);
 });

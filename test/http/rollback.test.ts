@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Asked, Declared } from "../../client/declared.ts";
 import { refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import {
 	type Door,
 	givenEnvironment,
@@ -63,9 +64,10 @@ for (const [what, body, pointers] of wrong)
 	test(`${what} is refused with its place, and nothing is written`, async () => {
 		const { id } = await givenUpgradedEnvironment(door);
 		const path = `/v1/environments/${id}:rollback`;
-		const { token } = door.operator;
-		const answer = await door.sendRaw("POST", path, { token, body });
-		assert.equal(answer.status, 400, answer.text);
+		const answer = await refused(
+			askByPath(door.operator.client, ["POST", path, body]),
+		);
+		assert.equal(answer.status, 400, answer.message);
 		assert.deepEqual(readPointers(answer), pointers);
 		const { desiredRevision, lifecycle } = await find(id);
 		assert.deepEqual([desiredRevision, lifecycle], [2, "ready"]);

@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import type { Asked, Declared } from "../../client/declared.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import {
 	type Answer,
 	type Door,
@@ -26,7 +27,7 @@ after(() => door.close());
 type Body = Asked<Declared["upgradeEnvironment"]>["body"];
 const upgrade = (id: string, body: Body) =>
 	door.operator.client.upgradeEnvironment({ id, body });
-/** What is there for nobody, or that no type lets through. */
+/** What is not there. */
 const ask = (method: string, path: string, body?: unknown): Promise<Answer> =>
 	door.sendRaw(method, `/v1/environments/${path}`, {
 		token: door.operator.token,
@@ -108,8 +109,11 @@ const wrong: readonly (readonly [what: string, body: unknown, at: string[]])[] =
 for (const [what, body, pointers] of wrong)
 	test(`${what} is refused with its place, and nothing is written`, async () => {
 		const { id } = await givenReadyEnvironment(door);
-		const answer = await ask("POST", `${id}:upgrade`, body);
-		assert.equal(answer.status, 400, answer.text);
+		const path = `/v1/environments/${id}:upgrade`;
+		const answer = await refused(
+			askByPath(door.operator.client, ["POST", path, body]),
+		);
+		assert.equal(answer.status, 400, answer.message);
 		assert.deepEqual(readPointers(answer), pointers);
 		const { desiredRevision, lifecycle } = await find(id);
 		assert.deepEqual([desiredRevision, lifecycle], [1, "ready"]);
