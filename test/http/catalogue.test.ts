@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { currentVersions } from "../../src/domain/blueprint.ts";
 import { upstreamRelease } from "../../src/domain/release.ts";
 import { answered, refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import { type Door, openDoor, readPointers } from "./door.ts";
 
 let door: Door;
@@ -52,13 +53,13 @@ test("a release is never changed", async () => {
 test("a release names an image for every process and for nothing else", async () => {
 	const { images } = upstreamRelease("0.8.0", "0.16.0");
 	const { server: _, ...rest } = images;
-	const answer = await door.sendRaw("POST", "/v1/releases", {
-		token: door.platformAdmin.token,
-		body: {
-			name: "0.8.0",
-			images: { ...rest, client: "not an image", kitchen: "a/b:c" },
-		},
-	});
+	const body = {
+		name: "0.8.0",
+		images: { ...rest, client: "not an image", kitchen: "a/b:c" },
+	};
+	const answer = await refused(
+		askByPath(door.platformAdmin.client, ["POST", "/v1/releases", body]),
+	);
 	assert.equal(answer.status, 400);
 	assert.deepEqual(readPointers(answer), [
 		"/images/client",

@@ -47,23 +47,21 @@ test("a caller whose role is too low is told of by name", async () => {
 });
 
 test("what a handler forbids is told of as well", async () => {
-	const { actor, token } = door.admin;
-	const body = { name: "x", role: "platform-admin" };
-	const told = await listen(() =>
-		door.sendRaw("POST", "/v1/tokens", { token, body }),
-	);
+	const { actor, client } = door.admin;
+	const body = { name: "x", role: "platform-admin" } as const;
+	const told = await listen(() => refused(client.createToken({ body })));
 	assert.deepEqual(told, [
 		{ endpoint: "createToken", token: actor.token, code: "forbidden" },
 	]);
 });
 
 test("what is answered, and what is refused for other reasons, is not told of", async () => {
-	const { token } = door.admin;
+	const { client } = door.admin;
 	await givenEnvironment(door, "there");
 	const told = await listen(async () => {
-		await door.admin.client.findEnvironment({ id: "there" });
-		await refused(door.admin.client.findEnvironment({ id: "missing" }));
-		await door.sendRaw("GET", "/v1/environments?pageSize=many", { token });
+		await client.findEnvironment({ id: "there" });
+		await refused(client.findEnvironment({ id: "missing" }));
+		await refused(client.listEnvironments({ pageSize: 1_000_000 }));
 	});
 	assert.deepEqual(told, []);
 });

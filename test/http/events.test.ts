@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Operation } from "../../src/domain/operation.ts";
 import { appendEvents } from "../../src/store/events.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import { type Door, givenEnvironment, openDoor } from "./door.ts";
 
 let door: Door;
@@ -30,9 +31,8 @@ interface EventsPage {
 }
 
 async function read(path: string): Promise<EventsPage> {
-	const answer = await door.sendRaw("GET", path, { token: door.viewer.token });
-	assert.equal(answer.status, 200, answer.text);
-	return answer.body as unknown as EventsPage;
+	const page = await askByPath(door.viewer.client, ["GET", path]);
+	return page as EventsPage;
 }
 const ids = (page: EventsPage) => page.items.map(({ id }) => id);
 

@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import { environmentSorts } from "../../src/domain/environment.ts";
 import { refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import { type Door, givenEnvironment, openDoor } from "./door.ts";
 
 let door: Door;
@@ -28,20 +29,20 @@ interface Item {
 async function list(
 	path: string,
 	query: string,
-	token = door.viewer.token,
+	token?: string,
 ): Promise<Item[]> {
+	const client = token === undefined ? door.viewer.client : door.as(token);
 	const items: Item[] = [];
 	let next = "";
 	do {
-		const { status, body, text } = await door.sendRaw(
-			"GET",
-			`${path}?pageSize=1${query}${next}`,
-			{ token },
-		);
-		assert.equal(status, 200, text);
-		items.push(...(body.items as Item[]));
+		const target = `${path}?pageSize=1${query}${next}`;
+		const page = (await askByPath(client, ["GET", target])) as {
+			readonly items: readonly Item[];
+			readonly nextPageToken: string | null;
+		};
+		items.push(...page.items);
 		next =
-			body.nextPageToken === null ? "" : `&pageToken=${body.nextPageToken}`;
+			page.nextPageToken === null ? "" : `&pageToken=${page.nextPageToken}`;
 	} while (next !== "");
 	return items;
 }
