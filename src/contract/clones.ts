@@ -11,6 +11,7 @@ export const cloneEnvironment = {
 	path: "/v1/environments/{id}:clone",
 	permission: "environments:clone",
 	isNamed: true,
+	ifMatch: "taken",
 	params: byId,
 	body: cloneOrder,
 	status: 202,

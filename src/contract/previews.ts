@@ -113,6 +113,7 @@ export const previewEnvironment = {
 	method: "POST",
 	path: "/v1/environments/{id}:preview",
 	permission: "environments:preview",
+	ifMatch: "taken",
 	params: byId,
 	body: previewedOrder,
 	status: 202,

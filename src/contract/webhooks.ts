@@ -57,11 +57,16 @@ export const delivery = z.strictObject({
 
 const webhookLeadsTo: LeadsTo = {
 	findWebhook: { id: "/id" },
-	changeWebhook: { id: "/id" },
 	rotateWebhookSecret: { id: "/id" },
 	pingWebhook: { id: "/id" },
 	listDeliveries: { id: "/id" },
 	deleteWebhook: { id: "/id" },
+};
+
+/** Of answers with the ETag that a change has to name. */
+const taggedLeadsTo: LeadsTo = {
+	...webhookLeadsTo,
+	changeWebhook: { id: "/id", "If-Match": "ETag" },
 };
 
 const deliveryLeadsTo: LeadsTo = {
@@ -132,7 +137,7 @@ export const findWebhook = {
 	params: byId,
 	status: 200,
 	response: webhook,
-	leadsTo: webhookLeadsTo,
+	leadsTo: taggedLeadsTo,
 } as const satisfies Endpoint;
 
 export const changeWebhook = {
@@ -142,6 +147,7 @@ export const changeWebhook = {
 	method: "PATCH",
 	path: "/v1/webhooks/{id}",
 	permission: "webhooks:write",
+	ifMatch: "required",
 	params: byId,
 	body: z.strictObject({
 		url: webhookUrl.optional(),
@@ -152,7 +158,7 @@ export const changeWebhook = {
 	}),
 	status: 200,
 	response: webhook,
-	leadsTo: webhookLeadsTo,
+	leadsTo: taggedLeadsTo,
 	examples: [
 		{ summary: "Go on after it was disabled", body: { active: true } },
 		{ summary: "Tell all there is", body: { types: null } },
@@ -165,6 +171,7 @@ export const deleteWebhook = {
 	method: "DELETE",
 	path: "/v1/webhooks/{id}",
 	permission: "webhooks:write",
+	ifMatch: "taken",
 	params: byId,
 	status: 204,
 	response: null,
@@ -177,6 +184,7 @@ export const rotateWebhookSecret = {
 	method: "POST",
 	path: "/v1/webhooks/{id}:rotate-secret",
 	permission: "webhooks:write",
+	ifMatch: "taken",
 	params: byId,
 	status: 200,
 	response: withSecret,

@@ -1,4 +1,3 @@
-import type { byId, Endpoint } from "../contract/endpoint.ts";
 import {
 	createEnvironment,
 	describeEnvironment,
@@ -18,7 +17,6 @@ import {
 import type { Environment, EnvironmentSort } from "../domain/environment.ts";
 import { createEnvironment as orderEnvironment } from "../operations/create.ts";
 import { extendEnvironment as extend } from "../operations/extend.ts";
-import { inOne } from "../operations/in-one.ts";
 import { placeOrder } from "../operations/place-order.ts";
 import { refreshEnvironment as orderRefresh } from "../operations/refresh.ts";
 import { requireNeeded } from "../operations/request.ts";
@@ -31,14 +29,12 @@ import {
 import {
 	describeEnvironment as describeRow,
 	loadEnvironment,
-	lockEnvironment,
 } from "../store/environments.ts";
 import { readClock } from "../store/operations.ts";
 import { listRevisions as listRevisionRows } from "../store/revisions.ts";
-import { composeAnswer } from "./answer.ts";
-import { bind, type Call, type Handler, type Route } from "./bind.ts";
+import { bind, type Route } from "./bind.ts";
 import { composeItems } from "./environment-items.ts";
-import { requireMatch } from "./etag.ts";
+import { bindMatchedTo } from "./matched.ts";
 import { describeAnswer, describeOperation } from "./operations.ts";
 import { chooseFields, readPage } from "./page.ts";
 import { presentOperation, presentRevision } from "./present.ts";
@@ -56,34 +52,11 @@ import {
 const completeEnvironment = async (db: Db, { id }: Environment) =>
 	presentEnvironment(await loadShownEnvironment(db, id));
 
-/**
- * Binds what is refused when the request has an If-Match and the environment another ETag by now: held against each other
- * while the environment is locked, in the transaction of all that the handler does.
- */
-export const bindMatched = <
-	E extends Endpoint & { readonly params: typeof byId },
->(
-	endpoint: E,
-	handler: Handler<E>,
-): Route =>
-	bind(endpoint, async (context, call) => {
-		const { match, params, actor } = call as EnvironmentCall;
-		if (match === undefined) return handler(context, call);
-		return inOne(context.verbs, async (verbs) => {
-			const inside = { ...context, db: verbs.db, verbs };
-			const { id } = await loadVisibleEnvironment(inside.db, actor, params.id);
-			const current = await lockEnvironment(inside.db, id);
-			const shown = await completeEnvironment(inside.db, current);
-			const { body } = composeAnswer(context, findEnvironment, shown);
-			requireMatch(match, findEnvironment, body);
-			return handler(inside, call);
-		});
-	});
-
-type EnvironmentCall = Pick<
-	Call<typeof findEnvironment>,
-	"match" | "params" | "actor"
->;
+export const bindMatched = bindMatchedTo({
+	as: findEnvironment,
+	show: async ({ db }, { actor, params }) =>
+		completeEnvironment(db, await loadVisibleEnvironment(db, actor, params.id)),
+});
 
 /** What a page of this order goes on behind, beside the id. */
 function keyOf(

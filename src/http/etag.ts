@@ -91,13 +91,18 @@ export function readMatch(
 	});
 }
 
-/** Throws `precondition_failed` unless the representation has one of the tags. Weak ones match nothing (RFC 9110 §13.1.1). */
+/**
+ * Throws `precondition_failed` unless the representation has one of the tags. Weak ones match nothing, and where there is no
+ * representation any more nothing does (RFC 9110 §13.1.1).
+ */
 export function requireMatch(
 	tags: Tags,
 	endpoint: Endpoint,
 	representation: unknown,
 ): void {
-	if (tags === "*" || tags.includes(makeTag(endpoint, representation))) return;
+	const isThere = representation !== undefined;
+	const isMatched = () => tags.includes(makeTag(endpoint, representation));
+	if (isThere && (tags === "*" || isMatched())) return;
 	throw new Failure({
 		code: "precondition_failed",
 		message: "It is not any more as it was when you read it.",

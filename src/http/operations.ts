@@ -27,6 +27,7 @@ import {
 import { findQueuePlace } from "../store/queue-place.ts";
 import { bind, type Route } from "./bind.ts";
 import { knowsProgress } from "./etag.ts";
+import { bindMatchedTo } from "./matched.ts";
 import { answerPage, chooseFields, readPage } from "./page.ts";
 import { presentOperation } from "./present.ts";
 import {
@@ -76,6 +77,12 @@ export async function describeAnswer(db: Db, answer: Operation | Unneeded) {
 	return { unneeded: { nothingToDo, environment, revision, activeOperation } };
 }
 
+const bindMatched = bindMatchedTo({
+	as: findOperation,
+	show: async ({ db }, { actor, params }) =>
+		describeOperation(db, await loadVisibleOperation(db, actor, params.id)),
+});
+
 export const operationRoutes: readonly Route[] = [
 	bind(findOperation, async ({ db, feed }, call) => {
 		const { actor, params, query, known } = call;
@@ -93,7 +100,7 @@ export const operationRoutes: readonly Route[] = [
 		return describeOperation(db, changed);
 	}),
 
-	bind(cancelOperation, async ({ db, verbs }, { actor, params }) => {
+	bindMatched(cancelOperation, async ({ db, verbs }, { actor, params }) => {
 		const operation = await loadVisibleOperation(db, actor, params.id);
 		return describeOperation(
 			db,
@@ -101,17 +108,17 @@ export const operationRoutes: readonly Route[] = [
 		);
 	}),
 
-	bind(retryOperation, async ({ db, verbs }, { actor, params }) => {
+	bindMatched(retryOperation, async ({ db, verbs }, { actor, params }) => {
 		const operation = await loadVisibleOperation(db, actor, params.id);
 		return describeOperation(db, await orderRetry(verbs, actor, operation));
 	}),
 
-	bind(approveOperation, async ({ db, verbs }, { actor, params }) => {
+	bindMatched(approveOperation, async ({ db, verbs }, { actor, params }) => {
 		const operation = await loadVisibleOperation(db, actor, params.id);
 		return describeOperation(db, await approve(verbs, actor, operation));
 	}),
 
-	bind(rejectOperation, async ({ db, verbs }, { actor, params }) => {
+	bindMatched(rejectOperation, async ({ db, verbs }, { actor, params }) => {
 		const operation = await loadVisibleOperation(db, actor, params.id);
 		return describeOperation(db, await reject(verbs, actor, operation));
 	}),

@@ -19,6 +19,7 @@ import {
 	listRollouts as listRows,
 } from "../store/rollouts.ts";
 import { bind, type Route } from "./bind.ts";
+import { bindMatchedTo } from "./matched.ts";
 import { readPage } from "./page.ts";
 import { presentMember, presentRollout } from "./present-rollout.ts";
 import { refuseMissing, requireAllEnvironments } from "./visible.ts";
@@ -37,6 +38,14 @@ async function load(db: Db, id: string): Promise<Rollout> {
 	if (found === undefined) throw refuseMissing("roll-out", id);
 	return found;
 }
+
+const bindMatched = bindMatchedTo({
+	as: findRollout,
+	async show({ db }, { actor, params }) {
+		requireAllEnvironments(actor);
+		return complete(db, await load(db, params.id));
+	},
+});
 
 export const rolloutRoutes: readonly Route[] = [
 	bind(createRollout, async ({ db }, { actor, body }) => {
@@ -65,13 +74,13 @@ export const rolloutRoutes: readonly Route[] = [
 		return complete(db, await load(db, params.id));
 	}),
 
-	bind(resumeRollout, async ({ db }, { actor, params }) => {
+	bindMatched(resumeRollout, async ({ db }, { actor, params }) => {
 		requireAllEnvironments(actor);
 		const rollout = await load(db, params.id);
 		return complete(db, await orderResume(db, actor, rollout));
 	}),
 
-	bind(abortRollout, async ({ db }, { actor, params }) => {
+	bindMatched(abortRollout, async ({ db }, { actor, params }) => {
 		requireAllEnvironments(actor);
 		const rollout = await load(db, params.id);
 		return complete(db, await orderAbort(db, actor, rollout));

@@ -31,6 +31,7 @@ import {
 	listWebhooks as listRows,
 } from "../store/webhooks.ts";
 import { bind, type Context, type Route } from "./bind.ts";
+import { bindMatchedTo } from "./matched.ts";
 import { readPage } from "./page.ts";
 import { decideScope, refuseMissing } from "./visible.ts";
 
@@ -86,6 +87,23 @@ const composeContext = (context: Context): WebhookContext => ({
 	policy: context.webhookTargets,
 });
 
+const bindMatched = bindMatchedTo({
+	as: findWebhook,
+	show: async ({ db }, { actor, params }) =>
+		presentWebhook(await loadVisibleWebhook(db, actor, params.id)),
+});
+
+/** To delete what is deleted is no mistake, but it has no ETag any more. */
+const bindDeletion = bindMatchedTo({
+	as: findWebhook,
+	async show({ db }, { actor, params }) {
+		const there = { evenDeleted: true };
+		const { id } = await loadVisibleWebhook(db, actor, params.id, there);
+		const webhook = await findRow(db, id, decideScope(actor));
+		return webhook && presentWebhook(webhook);
+	},
+});
+
 export const webhookRoutes: readonly Route[] = [
 	bind(createWebhook, async (context, { actor, body }) => {
 		const made = await create(composeContext(context), actor, body);
@@ -106,13 +124,13 @@ export const webhookRoutes: readonly Route[] = [
 		presentWebhook(await loadVisibleWebhook(db, actor, params.id)),
 	),
 
-	bind(changeWebhook, async (context, { actor, params, body }) => {
+	bindMatched(changeWebhook, async (context, { actor, params, body }) => {
 		const webhook = await loadVisibleWebhook(context.db, actor, params.id);
 		const order = { webhook, change: body };
 		return presentWebhook(await change(composeContext(context), actor, order));
 	}),
 
-	bind(deleteWebhook, async ({ db }, { actor, params }) => {
+	bindDeletion(deleteWebhook, async ({ db }, { actor, params }) => {
 		// Who did not get the answer asks again.
 		const { id } = await loadVisibleWebhook(db, actor, params.id, {
 			evenDeleted: true,
@@ -121,7 +139,7 @@ export const webhookRoutes: readonly Route[] = [
 		return undefined;
 	}),
 
-	bind(rotateWebhookSecret, async (context, { actor, params }) => {
+	bindMatched(rotateWebhookSecret, async (context, { actor, params }) => {
 		const webhook = await loadVisibleWebhook(context.db, actor, params.id);
 		const rotated = await rotateSecret(composeContext(context), webhook);
 		return { ...presentWebhook(rotated.webhook), secret: rotated.secret };

@@ -47,6 +47,7 @@ const mayAskByHand: Files = {
 		"http/bad-input.test.ts",
 		"http/etag.test.ts",
 		"http/idempotency.test.ts",
+		"http/matched.test.ts",
 		"http/server.test.ts",
 	],
 	"a connection that is used for more than one request, or badly": [
