@@ -11,14 +11,17 @@ import type {
 	Chosen,
 	Declared,
 	Event,
+	Line,
+	Lined,
 	Operation,
 } from "./declared.ts";
 import { followEvents } from "./events.ts";
+import { readPieces } from "./pieces.ts";
 import { makeReply, type Received, type Reply } from "./reply.ts";
 import { type Connection, send } from "./requests.ts";
 
 export { Problem } from "./problem.ts";
-export type { Connection, Event, Operation, Received, Reply };
+export type { Connection, Event, Line, Operation, Received, Reply };
 
 export interface CallOptions {
 	readonly signal?: AbortSignal;
@@ -67,6 +70,12 @@ export type Client = { readonly [K in keyof Declared]: Call<Declared[K]> } & {
 		of: { readonly operation: string } | { readonly environment: string },
 		options?: { readonly after?: number; readonly signal?: AbortSignal },
 	): AsyncGenerator<Event, void, void>;
+	/** All of a list, oldest first, as it arrives. Who is cut off goes on `after` the `cursor` of the last line. */
+	lines<K extends Lined>(
+		name: K,
+		asked?: Asked<Declared[K]>,
+		options?: Pick<CallOptions, "signal" | "headers">,
+	): AsyncGenerator<Line<K>, void, void>;
 	/** Fulfils with the operation once it is final, however it ended. */
 	waitForOperation(
 		id: string,
@@ -111,7 +120,7 @@ export function connect(connection: Connection): Client {
 				ask(connection, route, { asked, options }),
 			),
 		);
-	const more: Pick<Client, "events" | "waitForOperation"> = {
+	const more: Pick<Client, "events" | "lines" | "waitForOperation"> = {
 		events: (of, options) =>
 			followEvents(
 				connection,
@@ -120,6 +129,15 @@ export function connect(connection: Connection): Client {
 					: `/v1/environments/${encodeURIComponent(of.environment)}/events`,
 				options,
 			),
+		async *lines(name, asked, { signal, headers } = {}) {
+			const { path } = await loadRoute(name);
+			const response = await send(connection, compose(path, asked ?? {}), {
+				headers: { accept: "application/x-ndjson", ...headers },
+				...(signal && { signal }),
+			});
+			for await (const line of readPieces(response, "\n"))
+				yield JSON.parse(line);
+		},
 		async waitForOperation(id, options) {
 			for await (const _ of more.events({ operation: id }, options));
 			return (await call("findOperation", { id }, options)) as Operation;

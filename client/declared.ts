@@ -77,5 +77,13 @@ export type Chosen<E, A> = A extends { readonly fields: readonly unknown[] }
 	? Parsed<E, "parts">
 	: Answered<E>;
 
+/** Which lists can be had in lines, and one of these lines. */
+export type Lined = {
+	[K in keyof Declared]: Declared[K] extends { readonly lines: z.ZodType }
+		? K
+		: never;
+}[keyof Declared];
+export type Line<K extends Lined> = Parsed<Declared[K], "lines">;
+
 export type Event = z.output<typeof events.event>;
 export type Operation = z.output<typeof operations.operation>;

@@ -1,5 +1,6 @@
 // The messages of a stream of events (WHATWG HTML, "Server-sent events"), each once, over as many connections as it takes.
 import type { Event } from "./declared.ts";
+import { readPieces } from "./pieces.ts";
 import { Problem } from "./problem.ts";
 import { type Connection, pause, send } from "./requests.ts";
 
@@ -33,7 +34,9 @@ export async function* followEvents(
 				headers: { accept: "text/event-stream", "last-event-id": `${last}` },
 				...(signal && { signal }),
 			});
-			for await (const message of readMessages(response)) {
+			for await (const block of readPieces(response, "\n\n")) {
+				const message = parseMessage(block);
+				if (message === undefined) continue;
 				if (message.retryMs !== undefined) pauseMs = message.retryMs;
 				if (message.event === "end") return;
 				if (message.data === "") continue;
@@ -45,30 +48,6 @@ export async function* followEvents(
 			if (signal?.aborted || isFinal(error)) throw error;
 		}
 		await pause(pauseMs, signal);
-	}
-}
-
-async function* readMessages(
-	response: Response,
-): AsyncGenerator<Message, void, void> {
-	const reader = response.body?.getReader();
-	if (reader === undefined) return;
-	const decoder = new TextDecoder();
-	let rest = "";
-	try {
-		for (;;) {
-			const { done, value } = await reader.read();
-			if (done) return;
-			rest += decoder.decode(value, { stream: true });
-			const blocks = rest.split("\n\n");
-			rest = blocks.pop() ?? "";
-			for (const block of blocks) {
-				const message = parseMessage(block);
-				if (message !== undefined) yield message;
-			}
-		}
-	} finally {
-		await reader.cancel().catch(() => {});
 	}
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
-import { connect, Problem, readEtag } from "../../client/client.ts";
+import { connect, type Line, Problem, readEtag } from "../../client/client.ts";
 import type { Declared } from "../../client/declared.ts";
 import { api } from "../../src/contract/api.ts";
 import type { OperationId } from "../../src/domain/ids.ts";
@@ -15,6 +15,7 @@ import {
 	givenReadyEnvironment,
 	openDoor,
 } from "../http/door.ts";
+import { until } from "../support/until.ts";
 
 let door: Door;
 before(async () => {
@@ -276,6 +277,35 @@ test("who knows a thing already is not told it again", async () => {
 		{ ifNoneMatch: readEtag(known) },
 	);
 	assert.equal(other?.description, "another");
+});
+
+test("a list comes in lines, and goes on behind the last one", async () => {
+	const { client } = door.admin;
+	const make = (name: string) =>
+		client.createToken({ body: { name, role: "viewer" } });
+	const list = async (after?: string) => {
+		const lines: Line<"listAudit">[] = [];
+		const asked = { action: "createToken", ...(after && { after }) };
+		for await (const line of client.lines("listAudit", asked)) lines.push(line);
+		return lines;
+	};
+	const [one, two] = [await make("one"), await make("two")];
+	// What goes on beside may hold the last of them back for a moment.
+	const [first, second] = await until("both are told", async () => {
+		const lines = await list();
+		return lines.length === 2 ? lines : undefined;
+	});
+	assert.deepEqual(
+		[first?.resource?.id, second?.resource?.id],
+		[one.id, two.id],
+	);
+	assert.deepEqual(await list(first?.cursor), [second]);
+	assert.deepEqual(await list(second?.cursor), []);
+	const wrong = door.admin.client.lines("listAudit", { after: "latest" });
+	await assert.rejects(
+		wrong.next(),
+		(error) => error instanceof Problem && error.status === 400,
+	);
 });
 
 test("without a token it asks what needs none, and with the document at hand nothing else", async () => {

@@ -29,7 +29,6 @@ const mayAskRaw: Files = {
 		"http/fields.test.ts",
 		"http/paging.test.ts",
 	],
-	"lines in place of pages": ["http/audit-export.test.ts"],
 	"pages, metrics, and commands of the README": [
 		"http/docs.test.ts",
 		"http/metrics.test.ts",

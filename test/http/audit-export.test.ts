@@ -5,12 +5,14 @@ import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import pg from "pg";
+import type { Client, Line } from "../../client/client.ts";
 import { auditLine, exportedLine } from "../../src/contract/audit.ts";
 import { describeService } from "../../src/domain/audit.ts";
 import { appendAudit } from "../../src/store/audit.ts";
 import type { Db } from "../../src/store/db.ts";
 import { migrate } from "../../src/store/migrate.ts";
 import { alignEventClock, readHorizon } from "../../src/store/tenant-events.ts";
+import { refused } from "../support/answers.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
 import { type Door, openDoor, type Person, readPointers } from "./door.ts";
@@ -21,7 +23,8 @@ before(async () => {
 });
 after(() => door.close());
 
-type Line = (typeof exportedLine)["_zod"]["output"];
+type AuditLine = Line<"listAudit">;
+type Asked = Parameters<Client["lines"]>[1];
 
 const append = (db: Db, action: string, name = "test") =>
 	appendAudit(db, {
@@ -35,18 +38,13 @@ const append = (db: Db, action: string, name = "test") =>
 	});
 
 async function carryAway(
-	query: string,
-	{ token }: Person = door.platformAdmin,
-): Promise<Line[]> {
-	const answer = await door.sendRaw("GET", `/v1/audit?${query}`, {
-		token,
-		headers: { accept: "application/x-ndjson" },
-	});
-	assert.equal(answer.status, 200, answer.text);
-	return answer.text
-		.split("\n")
-		.filter((text) => text !== "")
-		.map((text) => exportedLine.parse(JSON.parse(text)));
+	asked: Asked,
+	{ client }: Person = door.platformAdmin,
+): Promise<AuditLine[]> {
+	const lines: AuditLine[] = [];
+	for await (const line of client.lines("listAudit", asked))
+		lines.push(exportedLine.parse(line));
+	return lines;
 }
 
 /** Until what has ended by now is below the horizon, whatever else goes on in the server. */
@@ -58,19 +56,20 @@ async function settle(): Promise<void> {
 	});
 }
 
-const names = (lines: readonly Line[]) => lines.map(({ actor }) => actor.name);
+const names = (lines: readonly AuditLine[]) =>
+	lines.map(({ actor }) => actor.name);
 
 test("a line that commits late comes before those that were written after it, and those wait for it", async () => {
 	const action = "service.late";
 	await append(door.db, action, "early");
 	await settle();
-	const [early, ...none] = await carryAway(`action=${action}`);
+	const [early, ...none] = await carryAway({ action });
 	assert.deepEqual(none, []);
 	assert.equal(early?.actor.name, "early");
 	await door.db.transaction().execute(async (trx) => {
 		await append(trx, action, "late");
 		await append(door.db, action, "quick");
-		assert.deepEqual(names(await carryAway(`action=${action}`)), ["early"]);
+		assert.deepEqual(names(await carryAway({ action })), ["early"]);
 		// A page shows what there is.
 		const page = await door.platformAdmin.client.listAudit({ action });
 		assert.deepEqual(
@@ -79,10 +78,10 @@ test("a line that commits late comes before those that were written after it, an
 		);
 	});
 	await settle();
-	const rest = await carryAway(`action=${action}&after=${early.cursor}`);
+	const rest = await carryAway({ action, after: early.cursor });
 	assert.deepEqual(names(rest), ["late", "quick"]);
-	const last = rest.at(-1)?.cursor;
-	assert.deepEqual(await carryAway(`action=${action}&after=${last}`), []);
+	const last = String(rest.at(-1)?.cursor);
+	assert.deepEqual(await carryAway({ action, after: last }), []);
 });
 
 test("who comes again and again while others write has each line once", async () => {
@@ -102,11 +101,10 @@ test("who comes again and again while others write has each line once", async ()
 	).finally(() => {
 		isOver = true;
 	});
-	const carried: Line[] = [];
+	const carried: AuditLine[] = [];
 	const carry = async () => {
-		const cursor = carried.at(-1)?.cursor;
-		const more = cursor === undefined ? "" : `&after=${cursor}`;
-		carried.push(...(await carryAway(`action=${action}${more}`)));
+		const after = carried.at(-1)?.cursor;
+		carried.push(...(await carryAway({ action, ...(after && { after }) })));
 	};
 	while (!isOver) await carry();
 	await writing;
@@ -122,7 +120,7 @@ test("a tenant's admin carries away what concerns his tenant", async () => {
 		body: { name: "b", role: "viewer" },
 	});
 	await settle();
-	const own = await carryAway("", door.admin);
+	const own = await carryAway({}, door.admin);
 	assert.deepEqual(
 		new Set(own.map(({ actor }) => actor.tenant)),
 		new Set(["acme"]),
@@ -133,7 +131,7 @@ test("`after` is a filter of pages as well, and only a cursor", async () => {
 	const action = "service.page";
 	for (const name of ["1", "2", "3"]) await append(door.db, action, name);
 	await settle();
-	const [first] = await carryAway(`action=${action}`);
+	const [first] = await carryAway({ action });
 	const page = await door.platformAdmin.client.listAudit({
 		action,
 		after: first?.cursor,
@@ -142,9 +140,9 @@ test("`after` is a filter of pages as well, and only a cursor", async () => {
 		page.items.map((line) => auditLine.parse(line).actor.name),
 		["3", "2"],
 	);
-	const wrong = await door.sendRaw("GET", "/v1/audit?after=latest", {
-		token: door.platformAdmin.token,
-	});
+	const wrong = await refused(
+		door.platformAdmin.client.listAudit({ after: "latest" }),
+	);
 	assert.equal(wrong.status, 400);
 	assert.deepEqual(readPointers(wrong), ["/query/after"]);
 });
@@ -165,7 +163,7 @@ test("in a database whose transactions are counted anew, lines go on from the gr
 	await alignEventClock(door.db);
 	await append(door.db, action, "after");
 	await settle();
-	const lines = await carryAway(`action=${action}`);
+	const lines = await carryAway({ action });
 	assert.deepEqual(names(lines), ["before", "after"]);
 });
 

@@ -245,12 +245,14 @@ const askPromised: typeof fetch = async (input, init) => {
 	if (type.startsWith("text/event-stream")) return response;
 	const text = await response.clone().text();
 	const { status, headers } = response;
-	const body = text === "" ? {} : JSON.parse(text);
-
-	const answer = { status, headers, text, body };
+	const answer = { status, headers, text, body: readBody(type, text) };
 	assertPromised(init?.method ?? "GET", new URL(String(input)), answer);
 	return response;
 };
+
+/** {} if it is no JSON value, as a page and lines are none. */
+const readBody = (type: string, text: string) =>
+	/\bjson\b/.test(type) && text !== "" ? JSON.parse(text) : {};
 
 async function sendRaw(
 	url: string,
@@ -277,12 +279,12 @@ async function sendRaw(
 		...(body !== undefined && { body }),
 	});
 	const text = await response.text();
-	const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
+	const type = response.headers.get("content-type") ?? "";
 	const answer = {
 		status: response.status,
 		headers: response.headers,
 		text,
-		body: isJson && text !== "" ? JSON.parse(text) : {},
+		body: readBody(type, text),
 	};
 	if (method !== "HEAD") assertPromised(method, new URL(url), answer);
 	return answer;
