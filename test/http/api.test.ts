@@ -5,6 +5,8 @@ import { api } from "../../src/contract/api.ts";
 import type { Endpoint } from "../../src/contract/endpoint.ts";
 import { problem } from "../../src/contract/problem.ts";
 import { leastRoles } from "../../src/domain/permission.ts";
+import { answered } from "../support/answers.ts";
+import { askAny } from "../support/ask-by-path.ts";
 import { type Door, openDoor, type Person } from "./door.ts";
 import {
 	composeExample,
@@ -92,9 +94,9 @@ for (const { endpoint } of guarded) {
 
 for (const endpoint of api) {
 	test(`${endpoint.name} answers as it is declared`, async () => {
-		const { path, body } = compose(endpoint);
-		const token = mayCall(endpoint)?.token;
-		const answer = await door.sendRaw(endpoint.method, path, { token, body });
+		const { asked } = compose(endpoint);
+		const client = mayCall(endpoint)?.client ?? door.as();
+		const answer = await answered(askAny(client, endpoint, asked));
 		assert.equal(answer.status, endpoint.status, answer.text);
 		if (endpoint.response === null) {
 			assert.equal(answer.text, "");

@@ -11,7 +11,7 @@ import { leastRoles } from "../../src/domain/permission.ts";
 import { type Denials, openDenials } from "../../src/http/denials.ts";
 import { appendAudit } from "../../src/store/audit.ts";
 import { answered, refused } from "../support/answers.ts";
-import { askAny } from "../support/ask-by-path.ts";
+import { askAny, askByPath } from "../support/ask-by-path.ts";
 import { silentLog } from "../support/given.ts";
 import { until } from "../support/until.ts";
 import {
@@ -162,30 +162,28 @@ test("what was before and what is after are told", async () => {
 
 test("what is refused changes nothing and leaves no line", async () => {
 	const start = await lastId();
-	const { token } = door.admin;
+	const { client } = door.admin;
 	for (const [method, path, body, status] of [
 		["POST", "/v1/environments", { name: "UPPER" }, 400],
 		["DELETE", "/v1/environments/missing", undefined, 404],
 		["POST", "/v1/environments", { name: "told" }, 409],
 	] as const) {
-		const answer = await door.sendRaw(method, path, { token, body });
-		assert.equal(answer.status, status, answer.text);
+		const answer = await refused(askByPath(client, [method, path, body]));
+		assert.equal(answer.status, status, answer.message);
 	}
 	assert.deepEqual(await listSince(start), []);
 });
 
 test("a repeat of a request with a key leaves no second line", async () => {
 	const start = await lastId();
-	const { token } = door.operator;
-	const order = {
-		token,
-		body: { name: "once" },
-		headers: { "idempotency-key": "once-and-no-more" },
-	};
-	const answers = [
-		await door.sendRaw("POST", "/v1/environments", order),
-		await door.sendRaw("POST", "/v1/environments", order),
-	];
+	const order = () =>
+		door.operator.client
+			.createEnvironment(
+				{ body: { name: "once" } },
+				{ idempotencyKey: "once-and-no-more" },
+			)
+			.withResponse();
+	const answers = [await order(), await order()];
 	assert.deepEqual(
 		answers.map(({ status }) => status),
 		[202, 202],
@@ -219,9 +217,9 @@ for (const [what, statement] of [
 
 test("of denied attempts that are the same the first is written at once, and the others as one line", async () => {
 	const start = await lastId();
-	const { token, actor } = door.viewer;
-	const deny = () =>
-		door.sendRaw("DELETE", "/v1/environments/told?x=secret", { token });
+	const { client, actor } = door.viewer;
+	const path = "/v1/environments/told?x=secret";
+	const deny = () => refused(askByPath(client, ["DELETE", path]));
 	for (let index = 0; index < 5; index++)
 		assert.equal((await deny()).status, 403);
 	const [first, ...none] = await listSince(start);
@@ -316,14 +314,14 @@ test("lines are found by actor, action, environment and time, in pages", async (
 		[`until=${before.toISOString()}`, 0],
 	] as const)
 		assert.equal((await listLines(`${ofIt}&${filter}`)).length, count, filter);
-	const page = async (more: string) =>
-		(
-			await door.sendRaw("GET", `/v1/audit?${ofIt}&pageSize=2${more}`, {
-				token: door.admin.token,
-			})
-		).body as { items: Line[]; nextPageToken: string | null };
-	const first = await page("");
-	const second = await page(`&pageToken=${first.nextPageToken}`);
+	const page = (more: { readonly pageToken?: string } = {}) =>
+		door.admin.client.listAudit({
+			environment: environment.id,
+			pageSize: 2,
+			...more,
+		});
+	const first = await page();
+	const second = await page({ pageToken: String(first.nextPageToken) });
 	assert.deepEqual(
 		[...first.items, ...second.items].map(({ after }) => after?.description),
 		["3", "2", "1"],

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { Asked, Declared } from "../../client/declared.ts";
 import { currentVersions } from "../../src/domain/blueprint.ts";
 import { parameters } from "../../src/domain/parameters.ts";
 import { answered, refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import {
 	type Door,
 	endOperation,
@@ -120,10 +122,10 @@ test("a change of nothing, or of what needs an operation, is refused", async () 
 	);
 	assert.equal(nothing.status, 400);
 	assert.deepEqual(readPointers(nothing), [""]);
-	const answer = await door.sendRaw(
-		"PATCH",
-		`/v1/environments/${environment.id}`,
-		{ token: door.operator.token, body: { size: "ha", name: "x" } },
+	const path = `/v1/environments/${environment.id}`;
+	const body = { size: "ha", name: "x" };
+	const answer = await refused(
+		askByPath(door.operator.client, ["PATCH", path, body]),
 	);
 	assert.equal(answer.status, 400);
 	assert.deepEqual(readPointers(answer), ["", "/name", "/size"]);
@@ -172,14 +174,14 @@ test("an environment without open operations has no active one", async () => {
 });
 
 test("the list is filtered by name, lifecycle and every label that is named", async () => {
-	const { token } = door.operator;
+	const { client } = door.operator;
 	for (const [name, labels] of [
 		["red-1", { team: "red", tier: "qa" }],
 		["red-2", { team: "red", tier: "dev" }],
 		["blue-1", { team: "blue", tier: "qa" }],
 	] as const) {
 		const body = { name, labels };
-		await door.operator.client.createEnvironment({ body });
+		await client.createEnvironment({ body });
 	}
 	for (const [query, expected] of [
 		["label=team=red", ["red-2", "red-1"]],
@@ -190,9 +192,8 @@ test("the list is filtered by name, lifecycle and every label that is named", as
 		["label=team=red&health=unknown", ["red-2", "red-1"]],
 		["label=team=red&health=degraded", []],
 	] as const) {
-		const answer = await door.sendRaw("GET", `/v1/environments?${query}`, {
-			token,
-		});
+		const target = `/v1/environments?${query}`;
+		const answer = await answered(askByPath(client, ["GET", target]));
 		assert.deepEqual(names(answer.body), expected, query);
 	}
 });
@@ -204,16 +205,13 @@ test("the list has destroyed environments only when they are asked for", async (
 		.set({ lifecycle: "destroyed" })
 		.where("id", "=", environment.id)
 		.execute();
-	const list = async (query: string) =>
-		names(
-			(
-				await door.sendRaw("GET", `/v1/environments?name=gone${query}`, {
-					token: door.viewer.token,
-				})
-			).body,
-		);
-	assert.deepEqual(await list(""), []);
-	assert.deepEqual(await list("&lifecycle=destroyed"), ["gone"]);
+	const list = async (asked: Asked<Declared["listEnvironments"]> = {}) => {
+		const { client } = door.viewer;
+		const { items } = await client.listEnvironments({ name: "gone", ...asked });
+		return items.map(({ name }) => name);
+	};
+	assert.deepEqual(await list(), []);
+	assert.deepEqual(await list({ lifecycle: "destroyed" }), ["gone"]);
 });
 
 test("another tenant's environments are in nobody else's list", async () => {
@@ -245,7 +243,7 @@ test("revisions tell what was ordered", async () => {
 
 test("no secret of an environment is in any answer about it", async () => {
 	const { environment, operation } = await givenEnvironment(door);
-	const { token } = door.admin;
+	const { client } = door.admin;
 	for (const path of [
 		`/v1/environments/${environment.id}`,
 		`/v1/environments/${environment.id}/revisions`,
@@ -253,7 +251,7 @@ test("no secret of an environment is in any answer about it", async () => {
 		`/v1/operations/${operation.id}`,
 		"/v1/targets",
 	]) {
-		const answer = await door.sendRaw("GET", path, { token });
+		const answer = await answered(askByPath(client, ["GET", path]));
 		assert.equal(answer.status, 200);
 		assert.doesNotMatch(answer.text, /secret|password|kubeconfig|apiVersion:/i);
 	}

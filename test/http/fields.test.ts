@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { environment } from "../../src/contract/environments.ts";
 import { operation } from "../../src/contract/operations.ts";
+import { answered } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import { type Door, givenEnvironment, openDoor, readPointers } from "./door.ts";
 
 let door: Door;
@@ -14,7 +16,7 @@ before(async () => {
 after(() => door?.close());
 
 const ask = (path: string) =>
-	door.sendRaw("GET", path, { token: door.viewer.token });
+	answered(askByPath(door.viewer.client, ["GET", path]));
 
 type Item = Readonly<Record<string, unknown>>;
 

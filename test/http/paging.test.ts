@@ -4,6 +4,8 @@ import { after, before, test } from "node:test";
 import { Failure } from "../../src/failure.ts";
 import { parsePageToken, presentPageToken } from "../../src/http/page.ts";
 import { createTenant } from "../../src/store/tenants.ts";
+import { answered, refused } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import { type Door, givenEnvironment, openDoor, readPointers } from "./door.ts";
 
 let door: Door;
@@ -17,7 +19,9 @@ async function readAll(path: string, token: string): Promise<string[]> {
 	let next: unknown = "";
 	while (next !== null) {
 		const query = next === "" ? "" : `&pageToken=${next}`;
-		const answer = await door.sendRaw("GET", `${path}${query}`, { token });
+		const answer = await answered(
+			askByPath(door.as(token), ["GET", `${path}${query}`]),
+		);
 		assert.equal(answer.status, 200, answer.text);
 		ids.push(...(answer.body.items as { id: string }[]).map(({ id }) => id));
 		next = answer.body.nextPageToken;
@@ -92,9 +96,8 @@ test("a token opens no other list, filter or tenant", async () => {
 		["/v1/tokens?pageSize=1", token],
 		["/v1/environments?pageSize=1", door.stranger.token],
 	] as const) {
-		const answer = await door.sendRaw("GET", `${path}&pageToken=${pageToken}`, {
-			token: caller,
-		});
+		const target = `${path}&pageToken=${pageToken}`;
+		const answer = await refused(askByPath(door.as(caller), ["GET", target]));
 		assert.equal(answer.status, 400, path);
 		assert.deepEqual(readPointers(answer), ["/query/pageToken"]);
 	}

@@ -1,6 +1,8 @@
 // Parameters at the door: what is refused and where, and what is shown of them.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { answered } from "../support/answers.ts";
+import { askByPath } from "../support/ask-by-path.ts";
 import { type Door, openDoor, readPointers } from "./door.ts";
 
 let door: Door;
@@ -10,12 +12,15 @@ before(async () => {
 after(() => door.close());
 
 const order = (name: string, parameters: unknown) =>
-	door.sendRaw("POST", "/v1/environments", {
-		token: door.operator.token,
-		body: { name, parameters },
-	});
+	answered(
+		askByPath(door.operator.client, [
+			"POST",
+			"/v1/environments",
+			{ name, parameters },
+		]),
+	);
 const look = (path: string) =>
-	door.sendRaw("GET", path, { token: door.viewer.token });
+	answered(askByPath(door.viewer.client, ["GET", path]));
 
 const wrong: readonly (readonly [
 	what: string,
