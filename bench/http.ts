@@ -45,7 +45,7 @@ export async function benchHttp(bench: Bench): Promise<Report> {
 async function measure(
 	bench: Bench,
 	databaseUrl: string,
-	empty: Pick<Route, "url" | "pid">,
+	empty: Pick<Route, "urls" | "pid">,
 ): Promise<Round> {
 	const installation = await openInstallation(bench, {
 		databaseUrl,
@@ -62,10 +62,10 @@ async function measure(
 	});
 	const overhead = await measureOverhead([
 		{ name: "an empty route of Express's", ...empty },
-		{ name: "GET /version", url: `${api.url}/version`, pid: api.pid },
+		{ name: "GET /version", urls: [`${api.url}/version`], pid: api.pid },
 		{
 			name: "GET /v1/environments/{id}",
-			url: `${api.url}/v1/environments/${first.body.environment}`,
+			urls: [`${api.url}/v1/environments/${first.body.environment}`],
 			pid: api.pid,
 			token: tenant.token,
 		},

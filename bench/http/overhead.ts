@@ -11,8 +11,6 @@ import type { Bench } from "../surroundings.ts";
 import { measurePaced } from "./pace.ts";
 
 const execute = promisify(execFile);
-const root = join(import.meta.dirname, "..", "..");
-const autocannon = join(root, "node_modules", "autocannon", "autocannon.js");
 
 export const connections = 10;
 const usual: Spans = { seconds: 8, warmSeconds: 2 };
@@ -20,7 +18,8 @@ export const pacePerSecond = 200;
 
 export interface Route {
 	readonly name: string;
-	readonly url: string;
+	/** Asked for in turn. */
+	readonly urls: readonly string[];
 	/** Of the process that answers. */
 	readonly pid: number;
 	readonly token?: string;
@@ -49,7 +48,7 @@ interface Result {
 
 export async function startEmptyRoute(
 	bench: Bench,
-): Promise<Pick<Route, "url" | "pid">> {
+): Promise<Pick<Route, "urls" | "pid">> {
 	const child = await bench.cleanup.keep(
 		async () =>
 			spawn(
@@ -66,8 +65,8 @@ export async function startEmptyRoute(
 		(started) => started.kill(),
 	);
 	const [line] = await once(child.stdout, "data");
-	const url = `http://127.0.0.1:${String(line).trim()}/`;
-	return { url, pid: child.pid ?? 0 };
+	const urls = [`http://127.0.0.1:${String(line).trim()}/`];
+	return { urls, pid: child.pid ?? 0 };
 }
 
 /** One route after the other, each warm before it counts. */
@@ -79,9 +78,9 @@ export async function measureOverhead(
 	const costs: Record<string, number> = {};
 	const paced: Record<string, number> = {};
 	for (const route of routes) {
-		await fire(route, ["-d", String(warmSeconds)]);
+		await fire(route, warmSeconds);
 		const before = readProcessorSeconds(route.pid);
-		const { requests } = await fire(route, ["-d", String(seconds)]);
+		const { requests } = await fire(route, seconds);
 		const used = readProcessorSeconds(route.pid) - before;
 		rates[route.name] = requests.average;
 		costs[route.name] = (used / requests.total) * 1_000;
@@ -94,7 +93,7 @@ export async function measureOverhead(
 
 /** At the pace. As many connections as there are answers under way: a request waits for the service alone. */
 async function ask(
-	{ name, url, token }: Route,
+	{ name, urls, token }: Route,
 	seconds: number,
 ): Promise<Readings> {
 	const agent = new Agent({ keepAlive: true });
@@ -107,7 +106,8 @@ async function ask(
 				count: pacePerSecond * seconds,
 				warm: pacePerSecond / 2,
 			},
-			async () => {
+			async (i) => {
+				const url = urls[i % urls.length] ?? "";
 				const request = get(url, { agent, headers });
 				const [response] = await once(request, "response");
 				await text(response);
@@ -120,18 +120,17 @@ async function ask(
 	}
 }
 
-/** A process of its own, so that the service is not asked by who measures it. */
 async function fire(
-	{ name, url, token }: Route,
-	options: readonly string[],
+	{ name, urls, token }: Route,
+	seconds: number,
 ): Promise<Result> {
-	const { stdout } = await execute(process.execPath, [
-		autocannon,
-		...["--json", "-c", String(connections), ...options],
-		...(token === undefined ? [] : ["-H", `Authorization=Bearer ${token}`]),
-		url,
+	const running = execute(process.execPath, [
+		join(import.meta.dirname, "fire.mjs"),
 	]);
-	const result = JSON.parse(stdout) as Result;
+	running.child.stdin?.end(
+		JSON.stringify({ urls, token, connections, seconds }),
+	);
+	const result = JSON.parse((await running).stdout) as Result;
 	if (result.non2xx > 0 || result.errors > 0) {
 		throw new Error(
 			`${name}: ${result.non2xx} refusals and ${result.errors} errors`,
