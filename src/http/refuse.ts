@@ -38,12 +38,16 @@ export function refuse(
 		publicUrl: response.locals.publicUrl,
 	});
 	countProblem(problem.code);
-	report(log, error, {
-		err: error,
-		requestId,
-		method: request.method,
-		path: problem.instance,
-	});
+	try {
+		report(log, error, {
+			err: error,
+			requestId,
+			method: request.method,
+			path: problem.instance,
+		});
+	} catch {
+		// A log that fails has nobody to be told of it; the caller is answered all the same.
+	}
 	if (response.headersSent) {
 		response.end();
 		return;

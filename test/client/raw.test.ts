@@ -36,15 +36,15 @@ const mayAskByHand: Files = {
 		"http/door.ts",
 		"support/service.ts",
 	],
-	"headers left out, a body in pieces, an answer that is no problem": [
+	"headers left out, a body in pieces": [
 		"http/bad-input.test.ts",
 		"http/etag.test.ts",
 		"http/idempotency.test.ts",
 		"http/matched.test.ts",
-		"http/server.test.ts",
 	],
 	"a connection that is used for more than one request, or badly": [
 		"http/readiness.test.ts",
+		"http/server.test.ts",
 	],
 	"a stream as it comes, and another client of it": [
 		"http/dropped-stream.test.ts",

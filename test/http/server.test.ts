@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
+import { connect as connectClient } from "../../client/client.ts";
 import { problem } from "../../src/contract/problem.ts";
 import { parseTraceparent } from "../../src/domain/trace.ts";
 import { Failure } from "../../src/failure.ts";
 import { refuseConnection } from "../../src/http/broken.ts";
 import { makeServer } from "../../src/http/server.ts";
 import { type Db, openDatabase } from "../../src/store/db.ts";
-import { answered } from "../support/answers.ts";
+import { answered, refused } from "../support/answers.ts";
 import { noReach, silentLog } from "../support/given.ts";
 import { makeCaller } from "../support/service.ts";
 import { until } from "../support/until.ts";
@@ -231,11 +232,12 @@ test("what goes wrong in telling what went wrong shows nothing of the inside", a
 	});
 	const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
 	try {
-		const response = await fetch(`http://127.0.0.1:${port}/v1/environments`, {
-			headers: { authorization: "Bearer a.b.c" },
-		});
-		assert.equal(response.status, 500);
-		const text = await response.text();
+		const url = `http://127.0.0.1:${port}`;
+		const client = connectClient({ url, token: "a.b.c", attempts: 1 });
+		const told = await refused(client.listEnvironments());
+		assert.equal(told.status, 500);
+		assert.equal(told.code, "internal");
+		const text = JSON.stringify(problem.parse(told.document));
 		assert.doesNotMatch(text, /planted|\bat |node_modules|\.ts|log is full/);
 	} finally {
 		await server.close();
