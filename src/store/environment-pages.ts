@@ -11,6 +11,7 @@ import type { Health } from "../domain/health.ts";
 import type { EnvironmentId, OperationId } from "../domain/ids.ts";
 import { turnKinds } from "../domain/operation.ts";
 import type { Size } from "../domain/spec.ts";
+import { buildOnce } from "./built.ts";
 import type { Db } from "./db.ts";
 import {
 	type EnvironmentRow,
@@ -84,15 +85,17 @@ const toShown = (row: Row): ShownEnvironment => ({
 	activeOperation: row.active_operation,
 });
 
+const findShown = buildOnce((db, id: EnvironmentId) =>
+	selectShown(db, wholeShown).where("e.id", "=", id),
+);
+
 export async function loadShownEnvironment(
 	db: Db,
 	id: EnvironmentId,
 ): Promise<ShownEnvironment> {
-	return toShown(
-		await selectShown(db, wholeShown)
-			.where("e.id", "=", id)
-			.executeTakeFirstOrThrow(),
-	);
+	const [row] = await findShown(db, id);
+	if (row === undefined) throw new Error(`there is no environment ${id}`);
+	return toShown(row);
 }
 
 export interface EnvironmentFilter {

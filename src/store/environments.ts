@@ -14,6 +14,7 @@ import {
 	type TenantId,
 } from "../domain/ids.ts";
 import type { Schedule, Transition } from "../domain/schedule.ts";
+import { buildOnce } from "./built.ts";
 import type { Db } from "./db.ts";
 import { cleanUpAt } from "./expiries.ts";
 
@@ -104,6 +105,23 @@ export const toEnvironment = (row: EnvironmentRow): Environment => ({
 /** Which tenant's environments may be seen; undefined: all of them. */
 export type Scope = TenantId | undefined;
 
+const findById = buildOnce((db, id: EnvironmentId) =>
+	selectEnvironments(db).where("e.id", "=", id),
+);
+
+const findByIdWithin = buildOnce((db, id: EnvironmentId, scope: TenantId) =>
+	selectEnvironments(db)
+		.where("e.id", "=", id)
+		.where("e.tenant_id", "=", scope),
+);
+
+const findByName = buildOnce((db, name: string, tenant: TenantId) =>
+	selectEnvironments(db)
+		.where("e.name", "=", name)
+		.where("e.tenant_id", "=", tenant)
+		.where(isAlive),
+);
+
 /**
  * By id, or by the name of a living one within `tenant`. What lies outside the scope is not found, exactly
  * like what does not exist.
@@ -116,17 +134,12 @@ export async function findEnvironment(
 		readonly tenant: TenantId;
 	},
 ): Promise<Environment | undefined> {
-	let query = selectEnvironments(db);
-	if (lookup.scope !== undefined) {
-		query = query.where("e.tenant_id", "=", lookup.scope);
-	}
-	query = isEnvironmentId(lookup.idOrName)
-		? query.where("e.id", "=", lookup.idOrName)
-		: query
-				.where("e.name", "=", lookup.idOrName)
-				.where("e.tenant_id", "=", lookup.tenant)
-				.where(isAlive);
-	const row = await query.executeTakeFirst();
+	const { idOrName, scope, tenant } = lookup;
+	const [row] = !isEnvironmentId(idOrName)
+		? await findByName(db, idOrName, scope ?? tenant)
+		: scope === undefined
+			? await findById(db, idOrName)
+			: await findByIdWithin(db, idOrName, scope);
 	return row && toEnvironment(row);
 }
 
@@ -148,9 +161,8 @@ export async function loadEnvironment(
 	db: Db,
 	id: EnvironmentId,
 ): Promise<Environment> {
-	const row = await selectEnvironments(db)
-		.where("e.id", "=", id)
-		.executeTakeFirstOrThrow();
+	const [row] = await findById(db, id);
+	if (row === undefined) throw new Error(`there is no environment ${id}`);
 	return toEnvironment(row);
 }
 

@@ -15,6 +15,7 @@ import {
 	type Token,
 	tenantSettings,
 } from "../domain/tenant.ts";
+import { buildOnce } from "./built.ts";
 import type { Db } from "./db.ts";
 import { newestFirst, type PageRequest, readPage } from "./page.ts";
 
@@ -123,12 +124,8 @@ export async function findActor(
 	return (await findUser(db, hash))?.actor;
 }
 
-/** `findActor`, for who uses it: `noteUse` is due when nobody has noted it for a minute. */
-export async function findUser(
-	db: Db,
-	hash: Buffer,
-): Promise<{ readonly actor: Actor; readonly isUseDue: boolean } | undefined> {
-	const row = await selectTokens(db)
+const findUserRows = buildOnce((db, hash: Buffer) =>
+	selectTokens(db)
 		.select(isUseDue.as("is_use_due"))
 		.where("tokens.hash", "=", hash)
 		.where("tokens.revoked_at", "is", null)
@@ -137,8 +134,15 @@ export async function findUser(
 				eb("tokens.expires_at", "is", null),
 				eb("tokens.expires_at", ">", sql<Date>`now()`),
 			]),
-		)
-		.executeTakeFirst();
+		),
+);
+
+/** `findActor`, for who uses it: `noteUse` is due when nobody has noted it for a minute. */
+export async function findUser(
+	db: Db,
+	hash: Buffer,
+): Promise<{ readonly actor: Actor; readonly isUseDue: boolean } | undefined> {
+	const [row] = await findUserRows(db, hash);
 	return (
 		row && {
 			actor: {
