@@ -237,3 +237,17 @@ for (const [what, wish] of refused)
 	test(`a schedule with ${what} is refused`, () => {
 		assert.equal(schedule.safeParse(wish).success, false);
 	});
+
+// Up to a time that is none there may be no end of minutes, and whoever walked through them would do nothing else any more.
+for (const window of [
+	{ from: "00:00", to: "999:00" },
+	{ from: "-999:00", to: "24:00" },
+])
+	test(`a window from ${window.from} to ${window.to} is refused before its minutes are looked at`, () => {
+		const wish = { timeZone: berlin, asleep: [window] };
+		const { error } = schedule.safeParse(wish);
+		assert.deepEqual(
+			error?.issues.map(({ message }) => /leave a time/.test(message)),
+			[false],
+		);
+	});
