@@ -1,4 +1,4 @@
-// How often somebody may ask. Each request takes a point of its token's and of its tenant's; a credential that nobody
+// How often somebody may ask. Each request takes a point of its token's and then of its tenant's; a credential that nobody
 // knows takes one of its address's before anybody is asked for it, and gets it back if it turns out to be right. So
 // guesses are bounded over all processes, however many come at once, and those who work from the same address go on.
 import { createHash } from "node:crypto";
@@ -48,10 +48,10 @@ export function makeGate(limits: RateLimits): Gate {
 	};
 
 	const charge = async (response: Response, { token, tenant }: Keys) => {
-		const verdicts = [
-			await takePoint(limits.token, "token", token),
-			await takePoint(limits.tenant, "tenant", tenant),
-		];
+		const verdicts = [await takePoint(limits.token, "token", token)];
+		// What one asks beyond its own limit is not its tenant's: else a token that never stops would shut out all others.
+		if (verdicts.every(({ isAllowed }) => isAllowed))
+			verdicts.push(await takePoint(limits.tenant, "tenant", tenant));
 		report(response, verdicts);
 		const refused = verdicts.find(({ isAllowed }) => !isAllowed);
 		if (refused !== undefined) throw refuse(response, refused);

@@ -89,6 +89,16 @@ test("a tenant's limit is that of all its tokens", async () => {
 	}
 });
 
+test("what a token asks beyond its own limit is not taken from the others of its tenant", async () => {
+	for (const [store, one, two] of pairs) {
+		const [endless = "", other = ""] = await givenTokens(one, "shared", 2);
+		const flood = await askBoth([one, two], repeat([endless], 150));
+		assert.ok(countStatus(flood, 429) >= 100, store);
+		const answers = await askBoth([one, two], repeat([other], 10));
+		assert.equal(countStatus(answers, 200), 10, store);
+	}
+});
+
 test("answers say what is left and, once nothing is, when to come again", async () => {
 	const [, one] = pairs[0] ?? assert.fail();
 	const [token = ""] = await givenTokens(one, "polite", 1);
@@ -105,7 +115,7 @@ test("answers say what is left and, once nothing is, when to come again", async 
 	assert.equal(refused.status, 429);
 	assert.equal(refused.body.code, "rate_limited");
 	assert.equal(refused.body.retryable, true);
-	assert.match(refused.headers.get("ratelimit") ?? "", /^"token";r=0;t=\d+,/);
+	assert.match(refused.headers.get("ratelimit") ?? "", /^"token";r=0;t=\d+$/);
 	const seconds = Number(refused.headers.get("retry-after"));
 	assert.ok(seconds > 0 && seconds <= 60, `Retry-After is ${seconds}`);
 	assert.match(String(refused.body.advice), new RegExp(`Wait ${seconds} `));
