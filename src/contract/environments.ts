@@ -183,6 +183,11 @@ const label = z
 		"must be written as key=value",
 	);
 
+/** Whether no two of them have one key and another value. */
+const nameEachOnce = (labels: readonly string[]): boolean =>
+	new Set(labels).size ===
+	new Set(labels.map((text) => text.split("=", 1)[0])).size;
+
 export const createEnvironment = {
 	name: "createEnvironment",
 	summary: "Order an environment. Only its name is required.",
@@ -244,7 +249,14 @@ export const listEnvironments = {
 		size: z.enum(sizes).optional(),
 		name: dnsLabel(environmentNameLength).optional(),
 		/** May be repeated; all of them must be there. */
-		label: z.array(label).max(16).default([]),
+		label: z
+			.array(label)
+			.max(16)
+			.refine(
+				nameEachOnce,
+				"must not ask for two values of one label, which nothing has",
+			)
+			.default([]),
 		/** By what; a hyphen turns it round. */
 		sort: z.enum(environmentSorts).default("-createdAt"),
 		fields: fieldsOf(environment),

@@ -62,7 +62,7 @@ type Result =
 function parseValue(schema: z.ZodType, value: unknown, at: string): Result {
 	const parsed = schema.safeParse(value, { error: describeIssue });
 	const errors = parsed.success
-		? listUnstorable(parsed.data, at)
+		? listUnstorable(value, at)
 		: parsed.error.issues.flatMap((issue) => locateIssue(issue, at));
 	if (errors.length > 0) return { success: false, errors };
 	return { success: true, value: parsed.data };
@@ -128,15 +128,26 @@ function describeType(expected: string, input: unknown): string {
 		: `must be ${name}`;
 }
 
-/** PostgreSQL keeps no text with the character U+0000 (its manual, §8.3), which JSON allows. */
+/** PostgreSQL keeps neither the character U+0000 (its manual, §8.3) nor half of a pair of surrogates; JSON allows both. */
+function explainUnstorable(text: string): string | undefined {
+	if (text.includes("\0")) return "must not contain the character U+0000";
+	if (!text.isWellFormed()) return "must not contain a lone surrogate";
+	return undefined;
+}
+
+/** Names too, where they are free; and the one that schemas leave out without a word. */
 function listUnstorable(value: unknown, at: string): FieldError[] {
 	if (typeof value === "string") {
-		return value.includes("\0")
-			? [{ pointer: at, message: "must not contain the character U+0000" }]
-			: [];
+		const message = explainUnstorable(value);
+		return message === undefined ? [] : [{ pointer: at, message }];
 	}
 	if (typeof value !== "object" || value === null) return [];
-	return Object.entries(value).flatMap(([key, part]) =>
-		listUnstorable(part, extendPointer(at, key)),
-	);
+	return Object.entries(value).flatMap(([key, part]) => {
+		const pointer = extendPointer(at, key);
+		const message =
+			key === "__proto__" ? "is not a possible name" : explainUnstorable(key);
+		return message === undefined
+			? listUnstorable(part, pointer)
+			: [{ pointer, message }];
+	});
 }

@@ -48,7 +48,14 @@ export const createToken = {
 		/** Your own unless you are a platform admin. */
 		tenant: tenantName.optional(),
 		/** Without it, the token is good until it is revoked, or until yours ends if you are a machine. */
-		expiresAt: z.iso.datetime({ offset: true }).optional(),
+		expiresAt: z.iso
+			.datetime({ offset: true, abort: true })
+			// Later years have more digits than RFC 3339 writes.
+			.refine(
+				(text) => new Date(text).getUTCFullYear() <= 9_999,
+				"must be within the year 9999 at the latest, in UTC",
+			)
+			.optional(),
 	}),
 	status: 201,
 	response: token.extend({ token: z.string() }),
