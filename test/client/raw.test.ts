@@ -20,6 +20,7 @@ const mayAskRaw: Files = {
 		"http/operations.test.ts",
 		"http/problem-pages.test.ts",
 		"http/server.test.ts",
+		"http/unstorable.test.ts",
 		"http/upgrade.test.ts",
 	],
 	"pages, metrics, lines as they stand, and commands of the README": [
