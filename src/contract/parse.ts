@@ -1,4 +1,4 @@
-// What was sent becomes what the declaration asks for, or a Failure that names every wrong place at once.
+// What was sent becomes what the declaration asks for, or a Failure that names every wrong place at once, up to a hundred.
 //
 // Places are JSON Pointers (RFC 6901). `/name` is a place in the body; what is not in the body is below
 // `/path`, `/query` or `/header`: `/query/pageSize`. No body of ours has a field of one of those names.
@@ -39,6 +39,9 @@ export function parseInput<E extends Endpoint>(
 	return input as Input<E>;
 }
 
+/** So many are told: nobody corrects more at once, and an answer must not outgrow the request that it is for. */
+const mostErrors = 100;
+
 /** A request that is wrong in these places. */
 export function refuseInput(errors: readonly FieldError[]): Failure {
 	const [first] = errors;
@@ -51,7 +54,7 @@ export function refuseInput(errors: readonly FieldError[]): Failure {
 				: `${errors.length} places of the request are wrong; the first: ${place} ${first?.message}.`,
 		untouched: "Nothing was changed.",
 		advice: "Correct what `errors` points at and send the request again.",
-		errors,
+		errors: errors.slice(0, mostErrors),
 	});
 }
 
