@@ -40,6 +40,12 @@ const writeAttempt = (
 const isHeld = ({ webhook, environment, claim }: ClaimedLane) =>
 	sql`webhook_id = ${webhook} and environment_id = ${environment} and claim = ${claim}`;
 
+// A delivery's row names its environment, and so waits for whoever holds that: who writes events does, and then wants the lane.
+// Both take the environment first, or two of them would wait for each other.
+const ownerFirst = ({ environment }: ClaimedLane) =>
+	sql`owner as materialized (select 1 from environments where id = ${environment} for key share)`;
+const hasOwner = sql`exists (select from owner)`;
+
 /** The event was taken: the next one may follow. Returns whether the lane is still the caller's. */
 export async function recordDelivered(
 	db: Db,
@@ -47,8 +53,8 @@ export async function recordDelivered(
 ): Promise<boolean> {
 	const { lane, event } = settlement;
 	const { numAffectedRows } = await sql`
-		with held as (
-			update webhook_lanes set settled = ${event.id} where ${isHeld(lane)} returning 1
+		with ${ownerFirst(lane)}, held as (
+			update webhook_lanes set settled = ${event.id} where ${hasOwner} and ${isHeld(lane)} returning 1
 		), well as (
 			update webhooks set failing_since = null
 			where id = ${lane.webhook} and failing_since is not null and exists (select 1 from held)
@@ -68,8 +74,8 @@ export async function recordRetry(
 	const { lane } = settlement;
 	const at = sql<Date>`now() + make_interval(secs => ${afterSeconds}::float8)`;
 	await sql`
-		with held as (
-			update webhook_lanes set due_at = ${at}, claim = null where ${isHeld(lane)} returning 1
+		with ${ownerFirst(lane)}, held as (
+			update webhook_lanes set due_at = ${at}, claim = null where ${hasOwner} and ${isHeld(lane)} returning 1
 		), ill as (
 			update webhooks set failing_since = now()
 			where id = ${lane.webhook} and failing_since is null and exists (select 1 from held)
