@@ -257,13 +257,19 @@ function serveMetrics(context: Context): RequestHandler {
 }
 
 function refuseMethod(
-	{ log }: Context,
+	context: Context,
 	group: readonly { readonly endpoint: Pick<Endpoint, "method"> }[],
 ): RequestHandler {
 	const methods = group.flatMap(({ endpoint }) =>
 		endpoint.method === "GET" ? ["GET", "HEAD"] : [endpoint.method],
 	);
-	return (request, response) => {
+	const refuseVerb = refusePath(context);
+	return (request, response, next) => {
+		// No id and no name has a colon: it is a verb that there is not.
+		if (Object.values(request.params).some((value) => value.includes(":"))) {
+			refuseVerb(request, response, next);
+			return;
+		}
 		response.set("Allow", methods.join(", "));
 		const failure = new Failure({
 			code: "method_not_allowed",
@@ -271,7 +277,7 @@ function refuseMethod(
 			untouched: "Nothing was changed.",
 			advice: `Possible here: ${methods.join(", ")}.`,
 		});
-		refuse(log, request, response, failure);
+		refuse(context.log, request, response, failure);
 	};
 }
 

@@ -40,6 +40,7 @@ import type { Gate } from "./rate-limit.ts";
 import type { CheckResult } from "./readiness.ts";
 import { type DoorLog, refuse } from "./refuse.ts";
 import { type EventStream, type StreamedEvent, sendStream } from "./stream.ts";
+import type { StreamLimit } from "./stream-limit.ts";
 
 /** What handlers work with. */
 export interface Context {
@@ -77,6 +78,7 @@ export interface Context {
 	readonly corsOrigins: readonly string[];
 	/** The streams that go on; aborting them all ends them. */
 	readonly streams: Set<AbortController>;
+	readonly streamLimit: StreamLimit;
 }
 
 /** The caller wants a stream and not a page. */
@@ -141,6 +143,7 @@ export function bind<E extends Endpoint>(
 				actor = await identify(context, endpoint, request, response);
 				checkPermission(actor, endpoint.permission);
 				requireAcceptable(endpoint, request);
+				if (live && actor) context.streamLimit.admit(actor.token, response);
 				const body = endpoint.body && (await readBody(request));
 				const input = parseInput(endpoint, {
 					params: request.params,

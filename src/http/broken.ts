@@ -48,12 +48,14 @@ function explain(code: string | undefined): Failure {
 	}
 }
 
+interface Door {
+	readonly log: DoorLog;
+	readonly publicUrl: string | undefined;
+}
+
 /** For node's `clientError`. Answers, unless an answer has begun or nobody is there any more, and closes the connection. */
 export function refuseConnection(
-	{
-		log,
-		publicUrl,
-	}: { readonly log: DoorLog; readonly publicUrl: string | undefined },
+	door: Door,
 	error: NodeJS.ErrnoException,
 	socket: Socket,
 ): void {
@@ -61,9 +63,30 @@ export function refuseConnection(
 		socket.destroy();
 		return;
 	}
+	answerOn(socket, door, explain(error.code), error.code);
+}
+
+/** For node's `connect`: whoever takes us for a proxy is told that we are none. */
+export function refuseTunnel(door: Door, socket: Socket): void {
+	socket.on("error", () => socket.destroy());
+	const failure = new Failure({
+		code: "invalid_request",
+		message: "CONNECT asks for a tunnel, and this service is no proxy.",
+		untouched,
+		advice: "Look at the settings for proxies of what sends it.",
+	});
+	answerOn(socket, door, failure, "CONNECT");
+}
+
+function answerOn(
+	socket: Socket,
+	{ log, publicUrl }: Door,
+	failure: Failure,
+	reason: string | undefined,
+): void {
 	const requestId = `req_${createSuffix(20)}`;
 	const trace = createSpan(undefined);
-	const problem = presentProblem(explain(error.code), {
+	const problem = presentProblem(failure, {
 		instance: "/",
 		requestId,
 		publicUrl,
@@ -72,7 +95,7 @@ export function refuseConnection(
 	const { status, code } = problem;
 	countRefusedConnection(code, status);
 	log.info(
-		{ requestId, traceId: trace.traceId, status, reason: error.code },
+		{ requestId, traceId: trace.traceId, status, reason },
 		"a connection was refused",
 	);
 	// Whoever does not hang up when he was answered keeps the connection no longer than that.

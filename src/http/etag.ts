@@ -60,7 +60,9 @@ export function readTags(
 	if (text === undefined) return undefined;
 	if (text === "*") return "*";
 	const tag = String.raw`(?:W/)?"[!#-~\x80-\xff]*"`;
-	if (new RegExp(`^${tag}(?:\\s*,\\s*${tag})*$`).test(text))
+	// Elements of the list may be empty (RFC 9110 §5.6.1.2).
+	const list = String.raw`^[\s,]*${tag}(?:\s*,[\s,]*${tag})*[\s,]*$`;
+	if (new RegExp(list).test(text))
 		return text.match(new RegExp(tag, "g")) ?? [];
 	throw refuseInput([
 		{

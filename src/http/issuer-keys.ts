@@ -71,11 +71,9 @@ export function makeKeySource(
 
 	return async (header, token) => {
 		const before = findTrusted();
+		if (before && Date.now() - before.at > times.freshMs) void refresh();
 		const known = before && (await findKey(before.find, header, token));
-		if (before !== undefined && known !== undefined) {
-			if (Date.now() - before.at > times.freshMs) void refresh();
-			return known;
-		}
+		if (known !== undefined) return known;
 		await refresh();
 		const now = findTrusted();
 		if (now === undefined || tried?.error !== undefined) {

@@ -20,6 +20,8 @@ export interface Limits {
 	readonly reconnectMs: number;
 	/** How long the reader of a stream may leave unread what was sent. */
 	readonly slowReaderMs: number;
+	/** That one token may have open at a process. */
+	readonly maxStreams: number;
 }
 
 export const defaultLimits: Limits = {
@@ -37,4 +39,5 @@ export const defaultLimits: Limits = {
 	pingMs: 15_000,
 	reconnectMs: 2_000,
 	slowReaderMs: 60_000,
+	maxStreams: 1_000,
 };

@@ -1,6 +1,13 @@
 // Tokens of identity providers (OpenID Connect): of people, and of jobs of a CI system. What is not signed by a key of an
 // issuer that we are told to believe, for us, and for now, is nobody's.
-import { decodeJwt, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
+import {
+	decodeJwt,
+	errors,
+	type JWTVerifyGetKey,
+	type JWTVerifyOptions,
+	type JWTVerifyResult,
+	jwtVerify,
+} from "jose";
 import { type Issuer, isSubject } from "../domain/identity.ts";
 import { Failure } from "../failure.ts";
 import { type KeyTimes, keyTimes, makeKeySource } from "./issuer-keys.ts";
@@ -63,9 +70,9 @@ async function verifyBy(
 	findKey: JWTVerifyGetKey,
 	token: string,
 ): Promise<Voucher> {
-	const { payload } = await jwtVerify(token, findKey, {
+	const { payload } = await verifyByAny(token, findKey, {
 		issuer,
-		audience,
+		audience: [...audience],
 		algorithms,
 		clockTolerance: clockSkewSeconds,
 		requiredClaims: ["sub", "exp"],
@@ -82,6 +89,28 @@ async function verifyBy(
 		claims: payload,
 		expiresAt: new Date(exp * 1_000),
 	};
+}
+
+/** A token need not say which key signed it (RFC 7515 §4.1.4): then each that could have is tried. */
+async function verifyByAny(
+	token: string,
+	findKey: JWTVerifyGetKey,
+	options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
+	try {
+		return await jwtVerify(token, findKey, options);
+	} catch (error) {
+		if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+		for await (const key of error) {
+			try {
+				return await jwtVerify(token, key, options);
+			} catch (refusal) {
+				if (!(refusal instanceof errors.JWSSignatureVerificationFailed))
+					throw refusal;
+			}
+		}
+		throw error;
+	}
 }
 
 /** Claims are looked at after the signature, so what is said of them is said to who holds a true token. */

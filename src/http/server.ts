@@ -7,19 +7,21 @@ import { makeAnswers } from "../operations/answer-once.ts";
 import { checkDatabase, type ReadinessCheck } from "../operations/readiness.ts";
 import { makeApp } from "./app.ts";
 import type { Context } from "./bind.ts";
-import { refuseConnection } from "./broken.ts";
+import { refuseConnection, refuseTunnel } from "./broken.ts";
 import { ignoreDenials, type OnDenied } from "./denied.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { makeVerifier, type Verifier } from "./oidc.ts";
 import { type Gate, openGate } from "./rate-limit.ts";
 import { makeReadiness } from "./readiness.ts";
 import { comeBack } from "./stream.ts";
+import { makeStreamLimit } from "./stream-limit.ts";
 
 type Optional =
 	| "answers"
 	| "checkAnswers"
 	| "limits"
 	| "streams"
+	| "streamLimit"
 	| "publicUrl"
 	| "onDenied"
 	| "gate"
@@ -84,6 +86,7 @@ export function makeServer(options: ServerOptions): HttpServer {
 		answers: makeAnswers(options.verbs),
 		limits,
 		streams,
+		streamLimit: makeStreamLimit(limits.maxStreams),
 		askReadiness: makeReadiness({
 			checks: options.readinessChecks ?? [checkDatabase(options.db)],
 			log: options.log,
@@ -108,6 +111,9 @@ export function makeServer(options: ServerOptions): HttpServer {
 	server.maxHeadersCount = limits.maxHeaders + 1;
 	server.on("clientError", (error, socket) =>
 		refuseConnection(context, error, socket as Socket),
+	);
+	server.on("connect", (_request, socket) =>
+		refuseTunnel(context, socket as Socket),
 	);
 	// An expectation that nobody knows is left aside (RFC 9110 §10.1.1 allows it).
 	server.on("checkExpectation", app);

@@ -16,6 +16,7 @@ const mayAskRaw: Files = {
 		"http/fuzz.test.ts",
 		"http/headers.test.ts",
 		"http/idempotency.test.ts",
+		"http/many-errors.test.ts",
 		"http/no-secrets.test.ts",
 		"http/operations.test.ts",
 		"http/problem-pages.test.ts",

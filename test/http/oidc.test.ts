@@ -11,6 +11,7 @@ import {
 	audience,
 	createKey,
 	openIssuer,
+	type SigningKey,
 	type TestIssuer,
 } from "../support/issuer.ts";
 import { type Answer, type Door, givenEnvironment, openDoor } from "./door.ts";
@@ -219,3 +220,28 @@ for (const [what, end] of [
 		await deleteIdentityRule(door.db, rule);
 	});
 }
+
+test("a token that does not say which key signed it is good if any of the issuer's did", async () => {
+	const other = await openIssuer();
+	const older = await other.addKey();
+	await other.addKey();
+	const verifier = makeVerifier(
+		issuers.parse([{ issuer: other.url, audience }]),
+	);
+	const nameless = { ...older, kid: undefined };
+	const verify = async (claims: JWTPayload, key: SigningKey) =>
+		verifier.verify(await other.sign(claims, key));
+	try {
+		assert.equal((await verify(job, nameless)).subject, job.sub);
+		await assert.rejects(verify({ ...job, exp: seconds(90) }, nameless), {
+			message: /has expired/,
+		});
+		const foreign = { ...(await createKey()), kid: undefined };
+		await assert.rejects(verify(job, foreign), {
+			code: "unauthenticated",
+			message: /not signed by a key/,
+		});
+	} finally {
+		await other.close();
+	}
+});

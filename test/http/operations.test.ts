@@ -62,7 +62,8 @@ test("a verb that does not exist is not taken for a part of an id", async () => 
 	const path = `/v1/operations/${operation.id}:explode`;
 	const { token } = door.operator;
 	const answer = await door.sendRaw("POST", path, { token });
-	assert.equal(answer.status, 405);
+	assert.equal(answer.status, 404);
+	assert.equal(answer.body.detail, `There is nothing at ${path}.`);
 	const body = await door.viewer.client.findOperation({ id: operation.id });
 	assert.equal(body.state, "queued");
 });

@@ -281,6 +281,12 @@ for (const [what, text, status, code] of [
 		"invalid_request",
 	],
 	[
+		"a request for a tunnel",
+		"CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere:443\r\n\r\n",
+		400,
+		"invalid_request",
+	],
+	[
 		"a request without a host",
 		"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n",
 		400,

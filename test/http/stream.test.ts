@@ -250,3 +250,36 @@ test("the log has no mistake of ours", () => {
 		[],
 	);
 });
+
+test("a token has so many streams open at most, and others have theirs", async () => {
+	const own = await openDoor({ limits: { maxStreams: 2 } });
+	try {
+		const { environment } = await givenEnvironment(own);
+		const path = `/v1/environments/${environment.id}/events`;
+		const follow = (token: string) =>
+			openStream(`${own.url}${path}`, { authorization: `Bearer ${token}` });
+		const [first] = [
+			await follow(own.viewer.token),
+			await follow(own.viewer.token),
+		];
+		const third = await follow(own.viewer.token);
+		assert.equal(third.response.statusCode, 429);
+		assert.equal(third.response.headers["retry-after"], "5");
+		assert.match(third.response.headers["content-type"] ?? "", /problem/);
+		// A page of the same log is no stream.
+		const page = await own.viewer.client.listEnvironmentEvents({
+			id: environment.id,
+		});
+		assert.equal(page.items.length, 1);
+		const other = await follow(own.operator.token);
+		assert.equal(other.response.statusCode, 200);
+
+		first?.leave();
+		await until("another one may be opened", async () => {
+			const next = await follow(own.viewer.token);
+			return next.response.statusCode === 200;
+		});
+	} finally {
+		await own.close();
+	}
+});

@@ -146,9 +146,9 @@ test("other methods, other verbs and a verb without an environment are not there
 	assert.equal(get.status, 405);
 	assert.equal(get.headers.get("allow"), "POST");
 	const other = await ask("POST", `${id}:explode`, {});
-	assert.equal(other.status, 405);
+	assert.equal(other.status, 404);
 	const nobodys = await ask("POST", ":upgrade", { size: "ha" });
-	assert.equal(nobodys.status, 405);
+	assert.equal(nobodys.status, 404);
 });
 
 test("a secret that is given is in no answer", async () => {

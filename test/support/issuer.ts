@@ -12,7 +12,8 @@ import {
 } from "jose";
 
 export interface SigningKey {
-	readonly kid: string;
+	/** undefined: what it signs does not say by which key. */
+	readonly kid: string | undefined;
 	readonly alg: string;
 	readonly privateKey: CryptoKey;
 	readonly publicKey: JWK;
@@ -94,7 +95,10 @@ export async function openIssuer(): Promise<TestIssuer> {
 				exp: now + 300,
 				...claims,
 			})
-				.setProtectedHeader({ alg: key.alg, kid: key.kid })
+				.setProtectedHeader({
+					alg: key.alg,
+					...(key.kid !== undefined && { kid: key.kid }),
+				})
 				.sign(key.privateKey);
 		},
 		close: () =>
