@@ -45,7 +45,7 @@ const tag = '(W/)?"[!#-~\\u0080-\\u00ff]*"';
 /** As `http/etag.ts` reads them. */
 const tags = {
 	type: "string",
-	pattern: `^(\\*|${tag}([ \\t]*,[ \\t]*${tag})*)$`,
+	pattern: `^(\\*|[ \\t,]*${tag}([ \\t]*,[ \\t,]*${tag})*[ \\t,]*)$`,
 } as const;
 
 const describeMatch = ({ ifMatch }: Endpoint): RequestHeader[] =>

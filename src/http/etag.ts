@@ -61,7 +61,7 @@ export function readTags(
 	if (text === "*") return "*";
 	const tag = String.raw`(?:W/)?"[!#-~\x80-\xff]*"`;
 	// Elements of the list may be empty (RFC 9110 §5.6.1.2).
-	const list = String.raw`^[\s,]*${tag}(?:\s*,[\s,]*${tag})*[\s,]*$`;
+	const list = String.raw`^[ \t,]*${tag}(?:[ \t]*,[ \t,]*${tag})*[ \t,]*$`;
 	if (new RegExp(list).test(text))
 		return text.match(new RegExp(tag, "g")) ?? [];
 	throw refuseInput([

@@ -128,7 +128,8 @@ export interface EnvironmentStamp
 }
 
 // The transaction that wrote the row. The time is beside it for a database that was set back to an earlier state, where
-// numbers come again. Whatever else is shown never changes: revisions, and the names of tenants and targets.
+// numbers come again. Whatever else is shown never changes (revisions, and the names of tenants and targets), or is the end
+// of an operation, whose event is counted in the row.
 const version = sql<string>`e.xmin || '.' || extract(epoch from e.updated_at)`;
 
 const stampColumns = [

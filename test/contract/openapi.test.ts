@@ -209,8 +209,16 @@ test("every name that something leads to is an endpoint's", () => {
 });
 
 test("the document says which headers are lists of ETags as the server reads them", () => {
-	const texts = ["*", '"a"', 'W/"a"', '"a" , W/"\u00e9"', '""'];
-	const others = ["a", "", '"a', '"a" "b"', '"a",', "W/*", '"\u0100"'];
+	const texts = [
+		"*",
+		'"a"',
+		'W/"a"',
+		'"a" , W/"\u00e9"',
+		'""',
+		'"a",',
+		', "a",,"b"',
+	];
+	const others = ["a", "", '"a', '"a" "b"', ",", "*,", "W/*", '"\u0100"'];
 	let count = 0;
 	for (const { operationId, parameters } of operations.values())
 		for (const { name, schema } of parameters) {
