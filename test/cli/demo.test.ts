@@ -65,20 +65,26 @@ test("what is under way already is shown to its end, with its addresses", async 
 	const environment = found.environment as EnvironmentId;
 	await until("it follows", () => door.countFollowers() === 1);
 	await begin(door, id, "create");
-	await succeed(door.db, id, "create");
 	const at = "https://demo.maestro.localhost";
-	await updateEnvironment(door.db, environment, {
-		endpoints: { client: at, server: `${at}/api`, websocket: `${at}/ws` },
-	});
 	const told = { environment, operation: id };
-	await appendEvents(door.db, told, [
-		{ type: "phase.started", data: { phase: "applying" } },
-		{ type: "phase.succeeded", data: { phase: "applying", durationMs: 1_234 } },
-		{
-			type: "operation.succeeded",
-			data: { kind: "create", changes: noChanges },
-		},
-	]);
+	// At once, as its owner does it: who follows is told all of it before the end.
+	await door.db.transaction().execute(async (db) => {
+		await succeed(db, id, "create");
+		await updateEnvironment(db, environment, {
+			endpoints: { client: at, server: `${at}/api`, websocket: `${at}/ws` },
+		});
+		await appendEvents(db, told, [
+			{ type: "phase.started", data: { phase: "applying" } },
+			{
+				type: "phase.succeeded",
+				data: { phase: "applying", durationMs: 1_234 },
+			},
+			{
+				type: "operation.succeeded",
+				data: { kind: "create", changes: noChanges },
+			},
+		]);
+	});
 	await over;
 	const { namespace } = await door.viewer.client.findEnvironment({
 		id: "demo",
