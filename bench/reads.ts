@@ -15,7 +15,7 @@ import { type Bench, createDatabase, makeFolder } from "./surroundings.ts";
 
 /** All together take some minutes, most of them to fill the database: more rounds tell no more. */
 const mostRounds = 2;
-const spans = { seconds: 3, warmSeconds: 1 };
+const spans = { seconds: 4, warmSeconds: 4 };
 
 const amount: Amount = { environments: 100_000, events: 5_000_000 };
 
